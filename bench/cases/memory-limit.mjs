@@ -1,0 +1,37 @@
+import { gib, mib, once, peakMemoryMib } from '../lib/measure.mjs';
+import { checkFiles, prepareOperation } from './files.mjs';
+
+export const id = 'memory-limit';
+export const title = 'In a small Machine';
+export const unit = 'MiB/s';
+export const better = 'higher';
+export const note =
+  'The process runs under a memory limit of 256 MiB that the kernel enforces (a control group; page cache counts), without swap where the kernel lets it be forbidden. Files are on a disk. What matters is that it completes.';
+
+const limitBytes = 256 * mib;
+
+export function cases({ quick }) {
+  const bytes = quick ? 320 * mib : 4 * gib;
+  return [
+    {
+      id: quick ? '320-mib-in-256-mib' : '4-gib-in-256-mib',
+      title: quick ? '320 MiB in 256 MiB' : '4 GiB in 256 MiB',
+      bytes,
+      limitBytes,
+      rounds: 1,
+      operations: quick ? ['encrypt'] : ['encrypt', 'decrypt'],
+      contenders: quick ? ['volseal'] : ['volseal', 'naive'],
+      place: 'disk',
+      needBytes: 3.1 * bytes,
+    },
+  ];
+}
+
+export const check = ({ bytes }, contender, context) => checkFiles(bytes, contender, context);
+
+export async function measure({ bytes }, contender, operation, context) {
+  const { call, finish } = await prepareOperation(bytes, contender, operation, context);
+  const { value, seconds } = await once(call, bytes);
+  finish();
+  return { value, seconds, peakMib: peakMemoryMib() };
+}

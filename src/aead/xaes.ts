@@ -1,0 +1,62 @@
+/** XAES-256-GCM (c2sp.org/XAES-256-GCM): AES-256-GCM under a subkey of a random 192-bit nonce. It does not commit to its key. */
+
+import { createCipheriv } from 'node:crypto';
+
+import type { Secret } from '../secret.ts';
+import { openAesGcm, sealAesGcm } from './aes-gcm.ts';
+import type { SealedParts } from './suite.ts';
+
+const zeroBlock = new Uint8Array(16);
+const label = 0x58; // "X"
+
+/** One AES-256 call per 16-byte block. */
+function aesBlocks(key: Secret, blocks: Uint8Array): Uint8Array {
+  const cipher = createCipheriv('aes-256-ecb', key.bytes(), null);
+  cipher.setAutoPadding(false);
+  return cipher.update(blocks);
+}
+
+/** The 32-byte subkey of the first 12 bytes of the 24-byte nonce (steps 1 to 5 of the specification). */
+function deriveSubkey(key: Secret, nonce: Uint8Array): Uint8Array {
+  const doubled = aesBlocks(key, zeroBlock);
+  const carry = (doubled[0] as number) >> 7;
+  for (let i = 0; i < 15; i++) doubled[i] = ((doubled[i] as number) << 1) | ((doubled[i + 1] as number) >> 7);
+  doubled[15] = ((doubled[15] as number) << 1) ^ (carry * 0b10000111);
+
+  const blocks = new Uint8Array(32);
+  for (const counter of [1, 2]) {
+    const at = (counter - 1) * 16;
+    blocks.set([0, counter, label, 0], at);
+    blocks.set(nonce.subarray(0, 12), at + 4);
+    for (let i = 0; i < 16; i++) blocks[at + i] = (blocks[at + i] as number) ^ (doubled[i] as number);
+  }
+  doubled.fill(0);
+  return aesBlocks(key, blocks);
+}
+
+/** `key` 32 bytes, `nonce` 24 random bytes. */
+export function sealXaes(
+  key: Secret,
+  nonce: Uint8Array,
+  associatedData: Uint8Array,
+  plain: readonly Uint8Array[],
+): SealedParts {
+  const subkey = deriveSubkey(key, nonce);
+  const sealed = sealAesGcm(subkey, nonce.subarray(12, 24), associatedData, plain);
+  subkey.fill(0);
+  return sealed;
+}
+
+/** The plaintext, or undefined when the tag does not verify. `tag` must be 16 bytes. */
+export function openXaes(
+  key: Secret,
+  nonce: Uint8Array,
+  associatedData: Uint8Array,
+  ciphertext: readonly Uint8Array[],
+  tag: Uint8Array,
+): Uint8Array[] | undefined {
+  const subkey = deriveSubkey(key, nonce);
+  const plain = openAesGcm(subkey, nonce.subarray(12, 24), associatedData, ciphertext, tag);
+  subkey.fill(0);
+  return plain;
+}

@@ -1,0 +1,113 @@
+/** Finding the header in the first bytes of an input: which copies are there, and which one holds (docs/format/v1.md §7, steps 1 to 4). */
+
+import { VolsealError } from '../errors.ts';
+import { maxRegionBytes } from '../limits.ts';
+import { type CopyFinding, copyPrefixBytes, findCopy, type HeaderCopy, readPrefix, sameContent, sameIdentity } from './v1/copy.ts';
+import { version } from './v1/constants.ts';
+
+const secondHalfOffsets = [1_024, 2_048, 4_096, 8_192, 16_384, 32_768] as const;
+
+export type CopyState = 'good' | 'damaged' | 'absent';
+
+export interface HeaderRegion {
+  readonly regionBytes: number;
+  /** The copy with the higher generation. Not authenticated yet. */
+  readonly header: HeaderCopy;
+  /** Every copy whose checksum matches, this one among them. */
+  readonly goodCopies: readonly HeaderCopy[];
+  /** For both halves, in order. */
+  readonly states: readonly [CopyState, CopyState];
+}
+
+/**
+ * How many bytes from the start of the input are needed before {@link findHeader} can decide. Grows while the input
+ * does not explain itself, never past 65,536.
+ */
+export function headerBytesNeeded(bytes: Uint8Array): number {
+  if (bytes.length < copyPrefixBytes) return copyPrefixBytes;
+  const prefix = readPrefix(bytes);
+  if (prefix?.version !== version || prefix.halfIndex !== 0 || prefix.regionBytes === undefined) return maxRegionBytes;
+  if (bytes.length < prefix.regionBytes) return prefix.regionBytes;
+  // A damaged first half can name the wrong region size.
+  return checkedState(bytes) === 'good' ? prefix.regionBytes : maxRegionBytes;
+}
+
+function checkedState(bytes: Uint8Array): CopyFinding['state'] {
+  try {
+    return findCopy(bytes, 0).state;
+  } catch {
+    return 'good'; // its checksum matches; findHeader will say what is wrong with it
+  }
+}
+
+/**
+ * @param bytes the start of the input: at least {@link headerBytesNeeded} bytes, or all there is
+ * @throws VolsealError `ERR_VOLSEAL_NOT_SEALED`, `ERR_VOLSEAL_UNSUPPORTED_VERSION`, `ERR_VOLSEAL_UNSUPPORTED_FEATURE`,
+ *   `ERR_VOLSEAL_HEADER_DAMAGED`, `ERR_VOLSEAL_HEADER_INVALID`, `ERR_VOLSEAL_HEADER_CONFLICT`, `ERR_VOLSEAL_TRUNCATED`
+ */
+export function findHeader(bytes: Uint8Array): HeaderRegion {
+  const first = findCopy(bytes, 0);
+  const second = first.state === 'good' ? secondAt(bytes, first.copy.regionBytes / 2) : probeSecond(bytes);
+  const goodCopies = [first, second].flatMap((finding) => (finding.state === 'good' ? [finding.copy] : []));
+  const [a, b] = goodCopies;
+  if (a === undefined) throw noGoodCopy(bytes, first, second);
+  if (b !== undefined) {
+    if (!sameIdentity(a, b) || (a.generation === b.generation && !sameContent(a, b))) {
+      throw new VolsealError('ERR_VOLSEAL_HEADER_CONFLICT', 'the two copies of the header contradict each other', {
+        hint: 'one of them was put in from elsewhere; restore the file from a backup',
+      });
+    }
+  }
+  const header = b !== undefined && b.generation > a.generation ? b : a;
+  if (bytes.length < header.regionBytes) throw truncatedHeader(bytes.length);
+  return { regionBytes: header.regionBytes, header, goodCopies, states: [stateOf(first), stateOf(second)] };
+}
+
+function stateOf(finding: CopyFinding): CopyState {
+  return finding.state === 'unknown-version' ? 'damaged' : finding.state;
+}
+
+function secondAt(bytes: Uint8Array, offset: number): CopyFinding {
+  return findCopy(bytes.subarray(offset), 1);
+}
+
+/** With the first half damaged, the second one says itself where it belongs. */
+function probeSecond(bytes: Uint8Array): CopyFinding {
+  let best: CopyFinding = { state: 'absent' };
+  for (const offset of secondHalfOffsets) {
+    if (offset >= bytes.length) break;
+    const prefix = readPrefix(bytes.subarray(offset));
+    if (prefix === undefined) continue;
+    if (prefix.version === version && prefix.regionBytes !== offset * 2) continue;
+    const finding = secondAt(bytes, offset);
+    if (finding.state === 'good') return finding;
+    if (best.state === 'absent') best = finding;
+  }
+  return best;
+}
+
+function noGoodCopy(bytes: Uint8Array, first: CopyFinding, second: CopyFinding): VolsealError {
+  for (const finding of [first, second]) {
+    if (finding.state !== 'unknown-version') continue;
+    return new VolsealError('ERR_VOLSEAL_UNSUPPORTED_VERSION', `it is in format version ${finding.version}`, {
+      hint: 'this volseal reads version 1; upgrade and try again',
+    });
+  }
+  if (first.state === 'absent' && second.state === 'absent') {
+    return new VolsealError('ERR_VOLSEAL_NOT_SEALED', 'this is not data that volseal sealed', {
+      hint: 'it may be plaintext, or the start of it may be missing',
+    });
+  }
+  const regionBytes = readPrefix(bytes)?.regionBytes;
+  if (regionBytes !== undefined && bytes.length < regionBytes) return truncatedHeader(bytes.length);
+  return new VolsealError('ERR_VOLSEAL_HEADER_DAMAGED', 'both copies of the header are damaged', {
+    hint: 'restore the file from a backup; without a header the data cannot be opened',
+  });
+}
+
+function truncatedHeader(offset: number): VolsealError {
+  return new VolsealError('ERR_VOLSEAL_TRUNCATED', 'the sealed data ends inside its header', {
+    hint: 'the copy or upload was cut short; fetch it again or restore it from a backup',
+    offset,
+  });
+}

@@ -1,0 +1,224 @@
+/** One copy of the header, format version 1: encoding, checking and parsing (docs/format/v1.md §3). */
+
+import { createHmac } from 'node:crypto';
+
+import { bytesEqual, concatBytes, constantTimeEqual, readU16, readU32, readU64, u16, u64, writeU32, writeU64 } from '../../bytes.ts';
+import { crc32c } from '../../crc32c.ts';
+import { internalError, VolsealError } from '../../errors.ts';
+import { floeHeaderBytes } from '../../floe/layout.ts';
+import { fileIdBytes, maxContextBytes, maxRegionBytes, maxSlots, minRegionBytes } from '../../limits.ts';
+import type { Secret } from '../../secret.ts';
+import { parseContext } from '../context.ts';
+import { type BodyKind, bodyKinds, crcBytes, macBytes, magic, minCopyBytes, offsets, stateBytes, trailerBytes, version } from './constants.ts';
+import { encodeSlot, parseSlot, type Slot } from './slot.ts';
+
+/** The state of a mutable body, 48 bytes; zero for a write-once one. */
+export interface BodyState {
+  readonly syncSeq: number;
+  readonly bodyBytes: number;
+  /** Reserved, 32 bytes. */
+  readonly acc: Uint8Array;
+}
+
+export interface HeaderContent {
+  readonly regionBytes: number;
+  readonly bodyKind: BodyKind;
+  readonly generation: number;
+  /** 16 bytes. */
+  readonly fileId: Uint8Array;
+  /** 74 bytes. */
+  readonly floeHeader: Uint8Array;
+  readonly state: BodyState;
+  /** Canonical context bytes. */
+  readonly context: Uint8Array;
+  readonly slots: readonly Slot[];
+}
+
+/** A copy whose checksum matches and whose fields are in bounds. Not authenticated yet. */
+export interface HeaderCopy extends HeaderContent {
+  readonly halfIndex: 0 | 1;
+  /** The bytes under the MAC. */
+  readonly macInput: Uint8Array;
+  /** 32 bytes. */
+  readonly mac: Uint8Array;
+}
+
+export const emptyState: BodyState = { syncSeq: 0, bodyBytes: 0, acc: new Uint8Array(32) };
+
+const crcStart = (copyBytes: number): number => copyBytes - trailerBytes;
+
+/** Bytes of a copy with these slots and this context. */
+export function copyBytesFor(context: Uint8Array, encodedSlots: readonly Uint8Array[]): number {
+  const slotBytes = encodedSlots.reduce((sum, slot) => sum + 2 + slot.length, 0);
+  return offsets.contextLength + 2 + context.length + 2 + 1 + slotBytes + trailerBytes;
+}
+
+/** One whole half, zero-filled to its end: nothing of a longer copy before it may stay. */
+export function encodeHalf(content: HeaderContent, halfIndex: 0 | 1, macKey: Secret): Uint8Array {
+  const slots = content.slots.map(encodeSlot);
+  const copyBytes = copyBytesFor(content.context, slots);
+  const half = new Uint8Array(content.regionBytes / 2);
+  if (copyBytes > half.length) throw internalError('a header copy does not fit its half');
+  half.set(magic, 0);
+  half.set(u16(version), offsets.version);
+  half[offsets.halfIndex] = halfIndex;
+  half[offsets.regionSize] = Math.log2(content.regionBytes);
+  writeU32(half, copyBytes, offsets.copyLength);
+  half[offsets.bodyKind] = content.bodyKind;
+  writeU64(half, content.generation, offsets.generation);
+  half.set(content.fileId, offsets.fileId);
+  half.set(content.floeHeader, offsets.floeHeader);
+  half.set(concatBytes(u64(content.state.syncSeq), u64(content.state.bodyBytes), content.state.acc), offsets.state);
+  const tail = concatBytes(
+    u16(content.context.length),
+    content.context,
+    u16(0), // location
+    Uint8Array.of(slots.length),
+    ...slots.flatMap((slot) => [u16(slot.length), slot]),
+  );
+  half.set(tail, offsets.contextLength);
+  const macInput = half.subarray(0, crcStart(copyBytes));
+  const mac = headerMac(macInput, macKey);
+  writeU32(half, crc32c(macInput, mac), macInput.length);
+  half.set(mac, macInput.length + crcBytes);
+  return half;
+}
+
+function headerMac(macInput: Uint8Array, macKey: Secret): Uint8Array {
+  return createHmac('sha256', macKey.bytes()).update(macInput).digest();
+}
+
+export function verifyMac(copy: HeaderCopy, macKey: Secret): boolean {
+  return constantTimeEqual(headerMac(copy.macInput, macKey), copy.mac);
+}
+
+/** What the first sixteen bytes of a half say; undefined without the magic. Nothing of it is verified. */
+export interface CopyPrefix {
+  readonly version: number;
+  readonly halfIndex: number;
+  /** undefined when the size is none that a region can have. */
+  readonly regionBytes: number | undefined;
+  readonly copyBytes: number;
+}
+
+export const copyPrefixBytes = 16;
+
+export function readPrefix(half: Uint8Array): CopyPrefix | undefined {
+  if (half.length < copyPrefixBytes || !bytesEqual(half.subarray(0, magic.length), magic)) return undefined;
+  const regionBytes = 2 ** (half[offsets.regionSize] as number);
+  return {
+    version: readU16(half, offsets.version),
+    halfIndex: half[offsets.halfIndex] as number,
+    regionBytes: regionBytes >= minRegionBytes && regionBytes <= maxRegionBytes ? regionBytes : undefined,
+    copyBytes: readU32(half, offsets.copyLength),
+  };
+}
+
+/** `version` is the version of the copy; only version 1 is parsed here. */
+export type CopyFinding =
+  | { readonly state: 'absent' }
+  | { readonly state: 'damaged' }
+  | { readonly state: 'unknown-version'; readonly version: number }
+  | { readonly state: 'good'; readonly copy: HeaderCopy };
+
+/**
+ * Looks for the copy with index `halfIndex` at the start of `bytes`.
+ * @throws VolsealError `ERR_VOLSEAL_HEADER_INVALID`, `ERR_VOLSEAL_UNSUPPORTED_FEATURE` for a copy whose checksum matches
+ */
+export function findCopy(bytes: Uint8Array, halfIndex: 0 | 1): CopyFinding {
+  const prefix = readPrefix(bytes);
+  if (prefix === undefined) return { state: 'absent' };
+  if (prefix.version !== version) return { state: 'unknown-version', version: prefix.version };
+  const { copyBytes, regionBytes } = prefix;
+  if (prefix.halfIndex !== halfIndex || regionBytes === undefined) return { state: 'damaged' };
+  if (copyBytes < minCopyBytes || copyBytes > regionBytes / 2 || copyBytes > bytes.length) return { state: 'damaged' };
+  const macInput = bytes.slice(0, crcStart(copyBytes));
+  const mac = bytes.slice(copyBytes - macBytes, copyBytes);
+  if (crc32c(macInput, mac) !== readU32(bytes, macInput.length)) return { state: 'damaged' };
+  return { state: 'good', copy: parseCopy(macInput, mac, halfIndex, regionBytes) };
+}
+
+function invalid(what: string): VolsealError {
+  return new VolsealError('ERR_VOLSEAL_HEADER_INVALID', `the header is malformed: ${what}`, {
+    hint: 'it was not written by volseal, or was changed on purpose; restore the file from a backup',
+  });
+}
+
+function parseCopy(bytes: Uint8Array, mac: Uint8Array, halfIndex: 0 | 1, regionBytes: number): HeaderCopy {
+  const bodyKind = bytes[offsets.bodyKind] as number;
+  if (bodyKind !== bodyKinds.writeOnce && bodyKind !== bodyKinds.mutable) throw unsupported(`an unknown kind of body (${bodyKind})`);
+  if (bytes[offsets.reserved] !== 0) throw unsupported(`an unknown field (offset ${offsets.reserved})`);
+  const flags = readU16(bytes, offsets.flags);
+  if (flags !== 0) throw unsupported(`unknown flags (0x${flags.toString(16)})`);
+  const generation = readU64(bytes, offsets.generation);
+  if (generation === undefined || generation === 0) throw invalid('generation out of range');
+  const state = parseState(bytes.slice(offsets.state, offsets.state + stateBytes), bodyKind);
+
+  let at: number = offsets.contextLength;
+  const take = (length: number, what: string): Uint8Array => {
+    if (at + length > bytes.length) throw invalid(`${what} runs past its end`);
+    at += length;
+    return bytes.slice(at - length, at);
+  };
+  const contextBytes = readU16(take(2, 'context length'), 0);
+  if (contextBytes > maxContextBytes) throw invalid('context is too long');
+  const context = take(contextBytes, 'context');
+  if (parseContext(context) === undefined) throw invalid('context is not in canonical form');
+  if (readU16(take(2, 'location length'), 0) !== 0) throw invalid('a location without its flag');
+  const slotCount = take(1, 'slot count')[0] as number;
+  if (slotCount < 1 || slotCount > maxSlots) throw invalid(`${slotCount} key slots`);
+  const slots: Slot[] = [];
+  for (let i = 0; i < slotCount; i++) {
+    const slot = parseSlot(take(readU16(take(2, 'slot length'), 0), 'slot'));
+    if (slot === undefined) throw invalid(`key slot ${i}`);
+    slots.push(slot);
+  }
+  if (at !== bytes.length) throw invalid('bytes after the last key slot');
+  return {
+    halfIndex,
+    regionBytes,
+    bodyKind,
+    generation,
+    fileId: bytes.slice(offsets.fileId, offsets.fileId + fileIdBytes),
+    floeHeader: bytes.slice(offsets.floeHeader, offsets.floeHeader + floeHeaderBytes),
+    state,
+    context,
+    slots,
+    macInput: bytes,
+    mac,
+  };
+}
+
+function parseState(bytes: Uint8Array, bodyKind: BodyKind): BodyState {
+  const syncSeq = readU64(bytes, 0);
+  const bodyBytes = readU64(bytes, 8);
+  if (syncSeq === undefined || bodyBytes === undefined) throw invalid('body state out of range');
+  const acc = bytes.slice(16);
+  const isZero = bytes.every((byte) => byte === 0);
+  if (bodyKind === bodyKinds.writeOnce && !isZero) throw invalid('a write-once body with a state');
+  return { syncSeq, bodyBytes, acc };
+}
+
+function unsupported(what: string): VolsealError {
+  return new VolsealError('ERR_VOLSEAL_UNSUPPORTED_FEATURE', `it has ${what}`, {
+    hint: 'a newer volseal may know it; upgrade and try again',
+  });
+}
+
+/** Whether two copies can be of one file: all that never changes is equal (docs/format/v1.md §7, step 4). */
+export function sameIdentity(a: HeaderCopy, b: HeaderCopy): boolean {
+  return (
+    a.regionBytes === b.regionBytes &&
+    a.bodyKind === b.bodyKind &&
+    bytesEqual(a.fileId, b.fileId) &&
+    bytesEqual(a.floeHeader, b.floeHeader) &&
+    bytesEqual(a.context, b.context)
+  );
+}
+
+/** Whether two copies say the same, apart from their index. */
+export function sameContent(a: HeaderCopy, b: HeaderCopy): boolean {
+  const left = Uint8Array.from(a.macInput);
+  left[offsets.halfIndex] = b.halfIndex;
+  return bytesEqual(left, b.macInput);
+}

@@ -1,0 +1,109 @@
+/** Sealing the segments of one FLOE message, in any order (c2sp.org/FLOE, startEncryption and encryptSegment). */
+
+import type { Suite } from '../aead/suite.ts';
+import { concatBytes, writeU32 } from '../bytes.ts';
+import { dataKeyBytes, maxSegments } from '../limits.ts';
+import { checkBytes, checkKey, checkOptions, invalidArgument } from '../options.ts';
+import { fillRandom, randomSecret } from '../random.ts';
+import { messageIvBytes, prefixBytes } from './layout.ts';
+import { floeHeaderTag, MessageKeys, writeSegmentAad } from './message.ts';
+import { type FloeParameters, floeParameters } from './parameters.ts';
+
+export interface FloeEncryptOptions {
+  /** Bound to the message, not stored in it. Default: empty. */
+  associatedData?: Uint8Array;
+  /** Sealed bytes of a whole segment, 40 to 4,194,304. Default 65,536. */
+  segmentBytes?: number;
+  /** Default `aes-256-gcm`, FLOE's own; `xchacha20-poly1305` is a private extension (docs/format/v1.md §6). */
+  suite?: Suite;
+}
+
+const nonFinal = 0xffffffff;
+const empty = new Uint8Array(0);
+
+/**
+ * One message being sealed. Segments may be sealed in any order and on request only: nothing here checks that
+ * every position is sealed, and that none is sealed twice, is the caller's duty. `floeEncrypt` and the streams of
+ * `volseal` do it for you.
+ */
+export class FloeEncryptor {
+  /** The 74-byte FLOE header, first in the message. */
+  readonly header: Uint8Array;
+  /** Sealed bytes of every segment but the last. */
+  readonly segmentBytes: number;
+  /** Plaintext bytes of every segment but the last. */
+  readonly plainSegmentBytes: number;
+  readonly #parameters: FloeParameters;
+  readonly #keys: MessageKeys;
+  readonly #aad: Uint8Array = new Uint8Array(9);
+
+  private constructor(parameters: FloeParameters, header: Uint8Array, keys: MessageKeys) {
+    this.header = header;
+    this.segmentBytes = parameters.layout.segmentBytes;
+    this.plainSegmentBytes = parameters.layout.plainSegmentBytes;
+    this.#parameters = parameters;
+    this.#keys = keys;
+  }
+
+  /**
+   * Starts a message under a fresh random 32-byte IV.
+   * @param key 32 bytes. Copied where it is needed; the caller may wipe it afterwards.
+   * @throws VolsealError `ERR_VOLSEAL_INVALID_ARGUMENT`, `ERR_VOLSEAL_UNSUPPORTED_SUITE`, `ERR_VOLSEAL_UNKNOWN_OPTION`
+   */
+  static start(key: Uint8Array, options: FloeEncryptOptions = {}): FloeEncryptor {
+    checkOptions('FloeEncryptor.start', options, ['associatedData', 'segmentBytes', 'suite']);
+    const ownKey = checkKey('a FLOE key', key, dataKeyBytes);
+    const parameters = floeParameters(options.suite, options.segmentBytes);
+    const associatedData = Uint8Array.from(checkBytes('associatedData', options.associatedData ?? empty));
+    const iv = randomSecret(messageIvBytes);
+    const header = concatBytes(parameters.encoded, iv, floeHeaderTag(parameters, ownKey, iv, associatedData));
+    const keys = new MessageKeys(parameters, ownKey, iv, associatedData, parameters.aead.rotationMaskBits);
+    ownKey.fill(0);
+    return new FloeEncryptor(parameters, header, keys);
+  }
+
+  /**
+   * Seals one segment into one new array.
+   * @param plain exactly `plainSegmentBytes` bytes, or 0 to `plainSegmentBytes` when `final`
+   * @param position counted from 0, below 2^40
+   */
+  sealSegment(plain: Uint8Array, position: number, final: boolean): Uint8Array {
+    return concatBytes(...this.sealSegmentParts([plain], position, final));
+  }
+
+  /**
+   * Seals one segment without joining its parts, for `writev`: prefix and nonce, ciphertext as the cipher returned
+   * it (one part for each piece of plaintext), tag.
+   * @param plain the plaintext in pieces that count as joined; lengths as for {@link sealSegment}
+   */
+  sealSegmentParts(plain: readonly Uint8Array[], position: number, final: boolean): Uint8Array[] {
+    const { aead, layout } = this.#parameters;
+    let plainBytes = 0;
+    for (const piece of plain) plainBytes += piece.length;
+    if (final ? plainBytes > layout.plainSegmentBytes : plainBytes !== layout.plainSegmentBytes) {
+      throw invalidArgument(
+        `a ${final ? 'last' : 'whole'} segment holds ${final ? 'at most' : 'exactly'} ${layout.plainSegmentBytes} bytes, got ${plainBytes}`,
+      );
+    }
+    checkPosition(position);
+    const prefix = new Uint8Array(prefixBytes + aead.nonceBytes);
+    writeU32(prefix, final ? plainBytes + layout.overheadBytes : nonFinal, 0);
+    const nonce = prefix.subarray(prefixBytes);
+    fillRandom(nonce);
+    writeSegmentAad(this.#aad, position, final);
+    const { ciphertext, tag } = aead.seal(this.#keys.segmentKey(position), nonce, this.#aad, plain);
+    return [prefix, ...ciphertext, tag];
+  }
+
+  /** Overwrites the keys. The encryptor cannot be used afterwards. */
+  wipe(): void {
+    this.#keys.wipe();
+  }
+}
+
+export function checkPosition(position: number): void {
+  if (!Number.isSafeInteger(position) || position < 0 || position >= maxSegments) {
+    throw invalidArgument('a segment position is a whole number from 0 to 2^40 - 1');
+  }
+}
+

@@ -1,0 +1,244 @@
+/** `flySecrets()`: key-encryption keys from Fly secrets, that is from environment variables or mounted files. */
+
+import { closeSync, openSync, readSync } from 'node:fs';
+
+import { hkdfSha256, labels } from '../aead/kdf.ts';
+import { concatBytes, hex } from '../bytes.ts';
+import { VolsealError } from '../errors.ts';
+import { formatKeyId } from '../key-id.ts';
+import { dataKeyBytes, keyIdBytes, maxSecretFileBytes } from '../limits.ts';
+import { checkOptions, throwIfAborted } from '../options.ts';
+import { Secret } from '../secret.ts';
+import { publishWarning } from '../trace.ts';
+import { localWrapBytes, unwrapLocal, type WrapKeys, wrapKeys, wrapLocal } from './local-wrap.ts';
+import type { KeyProvider, ProviderInfo, WrapInfo, WrappedKey } from './provider.ts';
+import { parseSecretFile, parseSecretText } from './secret-value.ts';
+
+export interface FlySecretsOptions {
+  /** Where variables are looked up. Default `process.env`. */
+  env?: Record<string, string | undefined>;
+  /** Variables are named PREFIX + label. Default `VOLSEAL_SECRET_`. */
+  prefix?: string;
+  /** The label new wraps use. Default `$VOLSEAL_PRIMARY`, else the only secret there is. */
+  primary?: string;
+  /** Mounted files by label, beside the variables PREFIX + `FILE_` + label that name one each. */
+  files?: Record<string, string>;
+  /** Deletes the variables that hold secrets from `env` once they are read. */
+  removeFromEnv?: boolean;
+}
+
+const slotType = 2;
+const scopeIds = { stream: 0, volume: 1, database: 2 } as const;
+const keyVersion = new Uint8Array(4);
+const defaultPrefix = 'VOLSEAL_SECRET_';
+const labelPattern = /^[A-Za-z0-9_]{1,32}$/;
+/** Volumes and databases are few in one process; the cache only must not grow without end. */
+const maxCachedKeks = 256;
+
+interface Generation {
+  readonly label: string;
+  /** How people call it in errors: the variable or the file. */
+  readonly source: string;
+  readonly ikm: Secret;
+  readonly keyIdRaw: Uint8Array;
+  readonly keyId: string;
+  readonly keks: Map<string, WrapKeys>;
+}
+
+/**
+ * Reads every secret now and gives a provider over them: the primary wraps, all of them unwrap.
+ * @throws VolsealError `ERR_VOLSEAL_NO_SECRET`, `ERR_VOLSEAL_SECRET_INVALID`, `ERR_VOLSEAL_UNKNOWN_OPTION`; later, from `wrap`,
+ *   `ERR_VOLSEAL_NO_PRIMARY`
+ */
+export function flySecrets(options: FlySecretsOptions = {}): KeyProvider {
+  checkOptions('flySecrets', options, ['env', 'prefix', 'primary', 'files', 'removeFromEnv']);
+  const env = options.env ?? process.env;
+  const prefix = options.prefix ?? defaultPrefix;
+  const generations = readGenerations(env, prefix, options.files ?? {}, options.removeFromEnv ?? false);
+  if (generations.length === 0) {
+    throw new VolsealError('ERR_VOLSEAL_NO_SECRET', `no secret is set: there is no ${prefix}<label> variable`, {
+      hint: `volseal keygen --label v1 | fly secrets set ${prefix}v1=-   (then deploy; staged secrets do not reach running Machines)`,
+    });
+  }
+  warnAboutEqualSecrets(generations);
+  return new FlySecrets(generations, prefix, options.primary ?? env['VOLSEAL_PRIMARY']);
+}
+
+function readGenerations(
+  env: Record<string, string | undefined>,
+  prefix: string,
+  files: Record<string, string>,
+  removeFromEnv: boolean,
+): Generation[] {
+  const filePrefix = `${prefix}FILE_`;
+  const found: { label: string; source: string; read: () => Secret }[] = [];
+  const used: string[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith(prefix) || value === undefined) continue;
+    if (name.startsWith(filePrefix)) {
+      found.push({ label: name.slice(filePrefix.length), source: name, read: () => readSecretFile(name, value) });
+    } else {
+      found.push({ label: name.slice(prefix.length), source: name, read: () => parseSecretText(name, value) });
+      used.push(name);
+    }
+  }
+  for (const [label, path] of Object.entries(files)) {
+    found.push({ label, source: path, read: () => readSecretFile(path, path) });
+  }
+  const generations: Generation[] = [];
+  for (const { label, source, read } of found.toSorted((a, b) => (a.label < b.label ? -1 : 1))) {
+    if (!labelPattern.test(label)) {
+      throw new VolsealError('ERR_VOLSEAL_SECRET_INVALID', `${source}: ${JSON.stringify(label)} is not a label`, {
+        hint: 'labels have 1 to 32 letters, digits and underscores, for example v1',
+      });
+    }
+    const twin = generations.find((other) => other.label === label);
+    if (twin !== undefined) {
+      throw new VolsealError('ERR_VOLSEAL_SECRET_INVALID', `the label ${label} is given twice: ${twin.source} and ${source}`, {
+        hint: 'use another label for one of them',
+      });
+    }
+    const ikm = read();
+    const keyIdRaw = hkdfSha256(ikm, labels.keyIdSalt, new Uint8Array(0), keyIdBytes);
+    generations.push({ label, source, ikm, keyIdRaw, keyId: formatKeyId(keyIdRaw), keks: new Map() });
+  }
+  // Only once all of them are understood: a failed start must leave the environment as it was.
+  if (removeFromEnv) for (const name of used) delete env[name];
+  return generations;
+}
+
+function readSecretFile(name: string, path: string): Secret {
+  const content = new Uint8Array(maxSecretFileBytes);
+  let length = 0;
+  try {
+    const descriptor = openSync(path, 'r');
+    try {
+      for (let count = -1; count !== 0 && length < content.length; length += count) {
+        count = readSync(descriptor, content, length, content.length - length, null);
+      }
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    throw new VolsealError('ERR_VOLSEAL_SECRET_INVALID', `${name}: the secret file ${path} cannot be read`, {
+      hint: 'check the path and its permissions; [[files]] in fly.toml mounts it at boot',
+      path,
+      cause,
+    });
+  }
+  const secret = parseSecretFile(name, content.subarray(0, length));
+  content.fill(0);
+  return secret;
+}
+
+function warnAboutEqualSecrets(generations: readonly Generation[]): void {
+  generations.forEach((generation, i) => {
+    const twin = generations.slice(0, i).find((other) => other.keyId === generation.keyId);
+    if (twin === undefined) return;
+    publishWarning({
+      code: 'equal-secrets',
+      message: `${twin.source} and ${generation.source} hold the same secret (key id ${generation.keyId})`,
+    });
+  });
+}
+
+class FlySecrets implements KeyProvider {
+  readonly type = 'fly-secrets';
+  readonly #generations: readonly Generation[];
+  readonly #prefix: string;
+  readonly #primaryLabel: string | undefined;
+
+  constructor(generations: readonly Generation[], prefix: string, primaryLabel: string | undefined) {
+    this.#generations = generations;
+    this.#prefix = prefix;
+    this.#primaryLabel = primaryLabel;
+  }
+
+  async wrap(key: Uint8Array, info: WrapInfo): Promise<WrappedKey> {
+    throwIfAborted(info.signal);
+    const generation = this.#primary();
+    const wrapped = wrapLocal(this.#keys(generation, info), key, slotAad(generation.keyIdRaw, info));
+    return { type: this.type, keyId: generation.keyId, bytes: concatBytes(wrapped, Buffer.from(generation.label, 'latin1')) };
+  }
+
+  async unwrap(wrapped: WrappedKey, info: WrapInfo): Promise<Uint8Array> {
+    throwIfAborted(info.signal);
+    const generation = this.#generations.find((candidate) => candidate.keyId === wrapped.keyId);
+    if (generation === undefined) {
+      throw new VolsealError('ERR_VOLSEAL_KEY_MISSING', `no secret here has the key id ${wrapped.keyId}`);
+    }
+    const bytes = wrapped.bytes.subarray(0, localWrapBytes);
+    const key = unwrapLocal(this.#keys(generation, info), bytes, slotAad(generation.keyIdRaw, info));
+    if (key?.length === dataKeyBytes) return key;
+    throw new VolsealError(
+      'ERR_VOLSEAL_WRONG_KEY',
+      `the key slot of ${generation.source} (key id ${generation.keyId}) does not open: it was changed or comes from another file`,
+      { hint: 'restore the file from a backup' },
+    );
+  }
+
+  async describe(): Promise<ProviderInfo> {
+    const primary = this.#findPrimary();
+    return {
+      type: this.type,
+      primary: primary?.keyId ?? '',
+      keys: this.#generations.map(({ keyId, label }) => ({ keyId, label, primary: label === primary?.label })),
+    };
+  }
+
+  close(): void {
+    for (const { ikm, keks } of this.#generations) {
+      ikm.wipe();
+      for (const keys of keks.values()) wipeKeys(keys);
+      keks.clear();
+    }
+  }
+
+  #findPrimary(): Generation | undefined {
+    if (this.#primaryLabel !== undefined) return this.#generations.find(({ label }) => label === this.#primaryLabel);
+    return this.#generations.length === 1 ? this.#generations[0] : undefined;
+  }
+
+  #primary(): Generation {
+    const primary = this.#findPrimary();
+    if (primary !== undefined) return primary;
+    const have = this.#generations.map(({ label }) => label).join(', ');
+    if (this.#primaryLabel === undefined) {
+      throw new VolsealError('ERR_VOLSEAL_NO_PRIMARY', `several secrets are set (${have}) and none is named primary`, {
+        hint: `set VOLSEAL_PRIMARY to the label new data is to be sealed with, for example in [env] of fly.toml: VOLSEAL_PRIMARY = "${this.#generations.at(-1)?.label}"`,
+      });
+    }
+    throw new VolsealError('ERR_VOLSEAL_NO_PRIMARY', `the primary secret ${this.#primaryLabel} is not set here (set: ${have})`, {
+      hint: `volseal keygen --label ${this.#primaryLabel} | fly secrets set ${this.#prefix}${this.#primaryLabel}=-   or change VOLSEAL_PRIMARY`,
+    });
+  }
+
+  /** KEKs are derived once for each volume or database. */
+  #keys(generation: Generation, info: WrapInfo): WrapKeys {
+    const scope = Uint8Array.of(scopeIds[info.scope]);
+    const name = `${info.scope}:${hex(info.id)}`;
+    const cached = generation.keks.get(name);
+    if (cached !== undefined) return cached;
+    const kek = new Secret(hkdfSha256(generation.ikm, labels.kekSalt, concatBytes(scope, info.id), 32));
+    const keys = wrapKeys(kek);
+    kek.wipe();
+    if (generation.keks.size >= maxCachedKeks) {
+      for (const stale of generation.keks.values()) wipeKeys(stale);
+      generation.keks.clear();
+    }
+    generation.keks.set(name, keys);
+    return keys;
+  }
+}
+
+function wipeKeys(keys: WrapKeys): void {
+  keys.encryption.wipe();
+  keys.commitment.wipe();
+}
+
+/** docs/format/v1.md §4.1; a keyring's slot is bound in the keyring's own order. */
+function slotAad(keyId: Uint8Array, info: WrapInfo): Uint8Array {
+  const type = Uint8Array.of(slotType);
+  if (info.scope === 'volume') return concatBytes(labels.keyringSlot, info.aad, type, keyId);
+  return concatBytes(labels.slot, type, keyId, keyVersion, info.aad);
+}

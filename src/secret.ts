@@ -1,0 +1,49 @@
+/** A holder for key bytes that does not show them to logs, inspectors or JSON, and can be wiped. */
+
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { inspect } from 'node:util';
+
+import { internalError } from './errors.ts';
+
+export class Secret {
+  #bytes: Uint8Array | undefined;
+  #keyObject: KeyObject | undefined;
+
+  /** Takes the bytes over: the caller must not keep or change them. */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get byteLength(): number {
+    return this.bytes().length;
+  }
+
+  /** The bytes themselves, not a copy. */
+  bytes(): Uint8Array {
+    if (this.#bytes === undefined) throw internalError('a key was used after it was wiped');
+    return this.#bytes;
+  }
+
+  /** For ciphers and MACs that use the key often: OpenSSL's copy is made once. */
+  keyObject(): KeyObject {
+    this.#keyObject ??= createSecretKey(this.bytes());
+    return this.#keyObject;
+  }
+
+  /** Overwrites the bytes. The runtime may still hold copies that no program can reach. */
+  wipe(): void {
+    this.#bytes?.fill(0);
+    this.#bytes = undefined;
+    this.#keyObject = undefined;
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  toString(): string {
+    return '[secret]';
+  }
+}
+
+Object.defineProperty(Secret.prototype, inspect.custom, { value: () => '[secret]' });

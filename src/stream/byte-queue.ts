@@ -1,0 +1,87 @@
+/** Chunks as they come in, pieces of the length that is asked for going out; large chunks are never copied. */
+
+/** Smaller chunks are gathered: each piece costs a call into the cipher. */
+const gatherBelowBytes = 2_048;
+const gatherBlockBytes = 16_384;
+
+export class ByteQueue {
+  #chunks: Uint8Array[] = [];
+  #first = 0;
+  #length = 0;
+  /** The block that small chunks are gathered in, and how much of it is used. Its used part is the last chunk. */
+  #block: Uint8Array | undefined;
+  #blockUsed = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Keeps a reference to large chunks until they are taken: the caller must not change them meanwhile. */
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#length += chunk.length;
+    if (chunk.length >= gatherBelowBytes) {
+      this.#block = undefined;
+      this.#chunks.push(chunk);
+      return;
+    }
+    if (this.#block === undefined || this.#blockUsed + chunk.length > this.#block.length) {
+      this.#block = new Uint8Array(gatherBlockBytes);
+      this.#blockUsed = 0;
+      this.#chunks.push(this.#block.subarray(0, 0));
+    }
+    this.#block.set(chunk, this.#blockUsed);
+    const last = this.#chunks[this.#chunks.length - 1] as Uint8Array;
+    const start = last.byteOffset - this.#block.byteOffset;
+    this.#blockUsed += chunk.length;
+    this.#chunks[this.#chunks.length - 1] = this.#block.subarray(start, this.#blockUsed);
+  }
+
+  /** The next `bytes` bytes, which must be there, in pieces. */
+  take(bytes: number): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    let missing = bytes;
+    while (missing > 0) {
+      const chunk = this.#chunks[this.#first] as Uint8Array;
+      if (chunk.length <= missing) {
+        pieces.push(chunk);
+        missing -= chunk.length;
+        this.#first++;
+      } else {
+        pieces.push(chunk.subarray(0, missing));
+        this.#chunks[this.#first] = chunk.subarray(missing);
+        missing = 0;
+      }
+    }
+    this.#length -= bytes;
+    if (this.#first === this.#chunks.length) {
+      this.#chunks = [];
+      this.#first = 0;
+      this.#block = undefined;
+    } else if (this.#first > 1_024) {
+      this.#chunks = this.#chunks.slice(this.#first);
+      this.#first = 0;
+    }
+    return pieces;
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    this.#chunks = [];
+    this.#first = 0;
+    this.#length = 0;
+    this.#block = undefined;
+  }
+
+  /** A copy of the first `bytes` bytes, or of all there are when they are fewer; they stay in the queue. */
+  peek(bytes: number): Uint8Array {
+    const copy = new Uint8Array(Math.min(bytes, this.#length));
+    let at = 0;
+    for (let i = this.#first; at < copy.length; i++) {
+      const piece = (this.#chunks[i] as Uint8Array).subarray(0, copy.length - at);
+      copy.set(piece, at);
+      at += piece.length;
+    }
+    return copy;
+  }
+}

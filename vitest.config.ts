@@ -1,0 +1,24 @@
+import { fileURLToPath } from 'node:url';
+import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+
+const config: ViteUserConfig = defineConfig({
+  resolve: {
+    // Examples import the package by its name; here that is the source, the same modules that the tests import.
+    alias: [
+      { find: /^volseal$/, replacement: source('index.ts') },
+      { find: /^volseal\/(floe|kms)$/, replacement: `${source('')}$1/index.ts` },
+      { find: /^volseal\/testing$/, replacement: source('testing.ts') },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Both have a run of their own (`npm run test:package`, `npm run test:runtimes`).
+    exclude: [...configDefaults.exclude, 'test/package/**', 'test/runtimes/**'],
+    globalSetup: ['test/build.ts'],
+    testTimeout: 30_000,
+  },
+});
+
+export default config;
