@@ -1,0 +1,51 @@
+/** Reading and writing all of what is asked of a file handle: one system call may do only a part of it. */
+
+import type { FileHandle } from 'node:fs/promises';
+
+/** Fills `target` from `position`; gives the part that was filled, shorter only at the end of the file. */
+export async function readFully(handle: FileHandle, target: Uint8Array, position: number): Promise<Uint8Array> {
+  let filled = 0;
+  while (filled < target.length) {
+    const { bytesRead } = await handle.read(target, filled, target.length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return target.subarray(0, filled);
+}
+
+/** Writes the parts one after the other, from `position` or, when it is null, where the file is. */
+export async function writeFully(handle: FileHandle, parts: readonly Uint8Array[], position: number | null): Promise<void> {
+  let rest = parts;
+  let at = position;
+  while (rest.length > 0) {
+    const { bytesWritten } = await handle.writev(rest, at ?? undefined);
+    if (at !== null) at += bytesWritten;
+    rest = dropBytes(rest, bytesWritten);
+  }
+}
+
+function dropBytes(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let missing = bytes;
+  let first = 0;
+  for (; first < parts.length; first++) {
+    const part = parts[first] as Uint8Array;
+    if (part.length > missing) return [part.subarray(missing), ...parts.slice(first + 1)];
+    missing -= part.length;
+  }
+  return [];
+}
+
+const smallestReleased = 4_096;
+const canTransfer = typeof ArrayBuffer.prototype.transfer === 'function';
+
+/**
+ * Gives the memory of large parts back at once instead of when the garbage collector comes by, which it does too
+ * seldom for memory outside its heap. Only for parts that nobody else can see. Node 20 has no means for it.
+ */
+export function releaseParts(parts: readonly Uint8Array[]): void {
+  if (!canTransfer) return;
+  for (const part of parts) {
+    if (part.byteLength < smallestReleased || part.byteLength !== part.buffer.byteLength) continue;
+    if (part.buffer instanceof ArrayBuffer) part.buffer.transfer(0);
+  }
+}
