@@ -9,6 +9,12 @@ export const defaultSegmentBytes = 65_536;
 export const minEnvelopeSegmentBytes = 4_096;
 export const maxSegmentBytes = 4_194_304;
 export const envelopeSegmentStepBytes = 512;
+/** Whether a sealed file may have segments of this size. */
+export function isEnvelopeSegmentBytes(segmentBytes: number): boolean {
+  const inRange = segmentBytes >= minEnvelopeSegmentBytes && segmentBytes <= maxSegmentBytes;
+  return inRange && segmentBytes % envelopeSegmentStepBytes === 0;
+}
+
 /** FLOE itself goes lower than the envelope does: the published vectors use 40-byte segments. */
 export const minFloeSegmentBytes = 40;
 

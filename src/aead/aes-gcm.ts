@@ -8,7 +8,7 @@ import type { SealedParts, SegmentAead } from './suite.ts';
 // Without it Node 20 to 22 verify a tag of any length the attacker likes (4 bytes and up).
 const tagLength = { authTagLength: 16 } as const;
 
-/** For keys used once a KeyObject costs more than it saves, so raw bytes are taken too. */
+/** Raw bytes for keys used once, see one-use-key.ts. */
 export type AesKey = KeyObject | Uint8Array;
 
 export function sealAesGcm(

@@ -1,6 +1,6 @@
 /** HKDF-Expand (RFC 5869 §2.3) and the one table of the labels that keep derived keys apart (docs/format/v1.md). */
 
-import { createHmac, hkdfSync, type KeyObject } from 'node:crypto';
+import { createHmac, hkdfSync } from 'node:crypto';
 
 import { ascii } from '../bytes.ts';
 import { Secret } from '../secret.ts';
@@ -37,15 +37,15 @@ const one = Uint8Array.of(1);
 
 /** The first block of HKDF-Expand-SHA-256: E(key, label, 32) of docs/format/v1.md §1. */
 export function expand32(key: Secret, label: Uint8Array): Secret {
-  return new Secret(createHmac('sha256', key.bytes()).update(label).update(one).digest());
+  return new Secret(createHmac('sha256', key.keyObject()).update(label).update(one).digest());
 }
 
 /**
  * The first `bytes` (at most 48) bytes of HKDF-Expand-SHA-384 over the parts joined (c2sp.org/FLOE, KDF id 0).
  * `crypto.hkdf` always extracts first and limits `info`, so Expand is written as the HMAC it is.
  */
-export function expandSha384(key: KeyObject | Uint8Array, info: readonly Uint8Array[], bytes: number): Uint8Array {
-  const hmac = createHmac('sha384', key);
+export function expandSha384(key: Secret, info: readonly Uint8Array[], bytes: number): Uint8Array {
+  const hmac = createHmac('sha384', key.keyObject());
   for (const part of info) hmac.update(part);
   return hmac.update(one).digest().subarray(0, bytes);
 }

@@ -4,6 +4,7 @@ import { createCipheriv } from 'node:crypto';
 
 import type { Secret } from '../secret.ts';
 import { openAesGcm, sealAesGcm } from './aes-gcm.ts';
+import { oneUseKey } from './one-use-key.ts';
 import type { SealedParts } from './suite.ts';
 
 const zeroBlock = new Uint8Array(16);
@@ -11,7 +12,7 @@ const label = 0x58; // "X"
 
 /** One AES-256 call per 16-byte block. */
 function aesBlocks(key: Secret, blocks: Uint8Array): Uint8Array {
-  const cipher = createCipheriv('aes-256-ecb', key.bytes(), null);
+  const cipher = createCipheriv('aes-256-ecb', key.keyObject(), null);
   cipher.setAutoPadding(false);
   return cipher.update(blocks);
 }
@@ -42,7 +43,7 @@ export function sealXaes(
   plain: readonly Uint8Array[],
 ): SealedParts {
   const subkey = deriveSubkey(key, nonce);
-  const sealed = sealAesGcm(subkey, nonce.subarray(12, 24), associatedData, plain);
+  const sealed = sealAesGcm(oneUseKey(subkey), nonce.subarray(12, 24), associatedData, plain);
   subkey.fill(0);
   return sealed;
 }
@@ -56,7 +57,7 @@ export function openXaes(
   tag: Uint8Array,
 ): Uint8Array[] | undefined {
   const subkey = deriveSubkey(key, nonce);
-  const plain = openAesGcm(subkey, nonce.subarray(12, 24), associatedData, ciphertext, tag);
+  const plain = openAesGcm(oneUseKey(subkey), nonce.subarray(12, 24), associatedData, ciphertext, tag);
   subkey.fill(0);
   return plain;
 }

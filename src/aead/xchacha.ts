@@ -9,6 +9,7 @@ import { chacha20poly1305, hchacha } from '@noble/ciphers/chacha.js';
 
 import { concatBytes } from '../bytes.ts';
 import type { Secret } from '../secret.ts';
+import { oneUseKey } from './one-use-key.ts';
 import type { SealedParts, SegmentAead } from './suite.ts';
 
 const tagLength = { authTagLength: 16 } as const;
@@ -63,7 +64,7 @@ export interface ChaChaBackend {
 const nodeBackend: ChaChaBackend = {
   name: 'node',
   seal(key, nonce, associatedData, plain) {
-    const cipher = createCipheriv('chacha20-poly1305', key, nonce, tagLength);
+    const cipher = createCipheriv('chacha20-poly1305', oneUseKey(key), nonce, tagLength);
     cipher.setAAD(associatedData, aadOptions);
     const ciphertext: Uint8Array[] = [];
     for (const piece of plain) ciphertext.push(cipher.update(piece));
@@ -71,7 +72,7 @@ const nodeBackend: ChaChaBackend = {
     return { ciphertext, tag: cipher.getAuthTag() };
   },
   open(key, nonce, associatedData, ciphertext, tag) {
-    const decipher = createDecipheriv('chacha20-poly1305', key, nonce, tagLength);
+    const decipher = createDecipheriv('chacha20-poly1305', oneUseKey(key), nonce, tagLength);
     decipher.setAAD(associatedData, aadOptions);
     decipher.setAuthTag(tag);
     const plain: Uint8Array[] = [];

@@ -9,6 +9,7 @@ import {
   defaultSegmentBytes,
   envelopeSegmentStepBytes,
   fileIdBytes,
+  isEnvelopeSegmentBytes,
   maxRegionBytes,
   maxSegmentBytes,
   minEnvelopeSegmentBytes,
@@ -25,7 +26,7 @@ import { encodeContext } from './context.ts';
 import { fillSlots } from './slots.ts';
 import { bodyKinds } from './v1/constants.ts';
 import { copyBytesFor, emptyState, encodeHalf, type HeaderContent } from './v1/copy.ts';
-import { encodeSlot, type Slot } from './v1/slot.ts';
+import { encodeSlot } from './v1/slot.ts';
 
 export interface NewEnvelope {
   readonly fileId: Uint8Array;
@@ -44,8 +45,7 @@ export interface NewEnvelopeOptions {
 
 /** The envelope's segment sizes are fewer than FLOE's: whole sectors, and no more header than data. */
 export function checkEnvelopeSegmentBytes(segmentBytes: number): number {
-  const inRange = segmentBytes >= minEnvelopeSegmentBytes && segmentBytes <= maxSegmentBytes;
-  if (Number.isInteger(segmentBytes) && inRange && segmentBytes % envelopeSegmentStepBytes === 0) return segmentBytes;
+  if (isEnvelopeSegmentBytes(segmentBytes)) return segmentBytes;
   throw invalidArgument(
     `segmentBytes must be a multiple of ${envelopeSegmentStepBytes} from ${minEnvelopeSegmentBytes} to ${maxSegmentBytes}`,
   );
@@ -69,18 +69,20 @@ export async function createEnvelope(providers: readonly KeyProvider[], options:
   key.wipe();
   try {
     const binding = { fileId, floeHeader: encryptor.header, context: options.context ?? {}, signal: options.signal };
-    const slots = await fillSlots(providers, dataKey, binding);
+    const filled = await fillSlots(providers, dataKey, binding);
+    const onlyVolumeKeys = filled.every(({ wrapped }) => wrapped.type === 'volume-key');
+    const slots = filled.map(encodeSlot);
     const region = encodeRegion(
       {
-        regionBytes: chooseRegionBytes(context, slots),
+        regionBytes: chooseRegionBytes(context, slots, onlyVolumeKeys),
         bodyKind: bodyKinds.writeOnce,
         generation: 1,
         fileId,
         floeHeader: encryptor.header,
         state: emptyState,
         context,
-        slots,
       },
+      slots,
       dataKey,
     );
     return { fileId, region, encryptor };
@@ -92,21 +94,19 @@ export async function createEnvelope(providers: readonly KeyProvider[], options:
   }
 }
 
-function encodeRegion(content: HeaderContent, dataKey: Secret): Uint8Array {
+function encodeRegion(content: HeaderContent, slots: readonly Uint8Array[], dataKey: Secret): Uint8Array {
   const macKey = headerMacKey(dataKey);
   const region = new Uint8Array(content.regionBytes);
-  region.set(encodeHalf(content, 0, macKey), 0);
-  region.set(encodeHalf(content, 1, macKey), content.regionBytes / 2);
+  region.set(encodeHalf(content, slots, 0, macKey), 0);
+  region.set(encodeHalf(content, slots, 1, macKey), content.regionBytes / 2);
   macKey.wipe();
   return region;
 }
 
 /** The smallest region that leaves room for one more slot and a location (docs/format/v1.md §3, Room). */
-function chooseRegionBytes(context: Uint8Array, slots: readonly Slot[]): number {
-  const encoded = slots.map(encodeSlot);
-  const longestSlot = Math.max(spareSlotBytes, ...encoded.map((slot) => slot.length + 2));
-  const needed = copyBytesFor(context, encoded) + longestSlot + spareLocationBytes;
-  const onlyVolumeKeys = slots.every(({ wrapped }) => wrapped.type === 'volume-key');
+function chooseRegionBytes(context: Uint8Array, slots: readonly Uint8Array[], onlyVolumeKeys: boolean): number {
+  const longestSlot = Math.max(spareSlotBytes, ...slots.map((slot) => slot.length + 2));
+  const needed = copyBytesFor(context, slots) + longestSlot + spareLocationBytes;
   let regionBytes = onlyVolumeKeys ? minRegionBytes : minProviderRegionBytes;
   while (regionBytes / 2 < needed) regionBytes *= 2;
   if (regionBytes <= maxRegionBytes) return regionBytes;

@@ -3,7 +3,6 @@
 import { VolsealError } from '../errors.ts';
 import { FloeDecryptor } from '../floe/decryptor.ts';
 import type { Context, KeyProvider } from '../kms/provider.ts';
-import { envelopeSegmentStepBytes, minEnvelopeSegmentBytes } from '../limits.ts';
 import type { Secret } from '../secret.ts';
 import { publishWarning } from '../trace.ts';
 import { bodyAssociatedData, floeKey, headerMacKey } from './body.ts';
@@ -22,6 +21,8 @@ export interface OpenedEnvelope {
 }
 
 export interface OpenEnvelopeOptions {
+  /** For warnings. */
+  readonly path?: string | undefined;
   readonly context?: Context | undefined;
   readonly exactContext?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -51,7 +52,8 @@ export async function openEnvelope(
       throw error;
     }
     if (region.states.includes('damaged') || region.states.includes('absent')) {
-      publishWarning({ code: 'header-copy-damaged', message: 'one of the two header copies is damaged; the other one was used' });
+      const message = 'one of the two header copies is damaged; the other one was used';
+      publishWarning({ code: 'header-copy-damaged', message, ...(options.path !== undefined && { path: options.path }) });
     }
     return { fileId: header.fileId, regionBytes: region.regionBytes, context, decryptor };
   } finally {
@@ -63,13 +65,7 @@ function startBody(header: HeaderCopy, dataKey: Secret): FloeDecryptor {
   const key = floeKey(dataKey);
   try {
     const associatedData = bodyAssociatedData(header.bodyKind, header.fileId, header.context);
-    const decryptor = FloeDecryptor.start(key.bytes(), header.floeHeader, { associatedData });
-    const { segmentBytes } = decryptor;
-    if (segmentBytes >= minEnvelopeSegmentBytes && segmentBytes % envelopeSegmentStepBytes === 0) return decryptor;
-    decryptor.wipe();
-    throw new VolsealError('ERR_VOLSEAL_HEADER_INVALID', `the header is malformed: segments of ${segmentBytes} bytes`, {
-      hint: 'it was not written by volseal; restore the file from a backup',
-    });
+    return FloeDecryptor.start(key.bytes(), header.floeHeader, { associatedData });
   } catch (error) {
     if (!(error instanceof VolsealError) || error.code !== 'ERR_VOLSEAL_WRONG_KEY') throw error;
     throw new VolsealError('ERR_VOLSEAL_WRONG_KEY', 'the key in its slot is not the key of this data', {

@@ -1,9 +1,10 @@
 /** Finding the header in the first bytes of an input: which copies are there, and which one holds (docs/format/v1.md §7, steps 1 to 4). */
 
+import { bytesEqual } from '../bytes.ts';
 import { VolsealError } from '../errors.ts';
-import { maxRegionBytes } from '../limits.ts';
+import { maxRegionBytes, minRegionBytes } from '../limits.ts';
 import { type CopyFinding, copyPrefixBytes, findCopy, type HeaderCopy, readPrefix, sameContent, sameIdentity } from './v1/copy.ts';
-import { version } from './v1/constants.ts';
+import { magic, version } from './v1/constants.ts';
 
 const secondHalfOffsets = [1_024, 2_048, 4_096, 8_192, 16_384, 32_768] as const;
 
@@ -71,19 +72,21 @@ function secondAt(bytes: Uint8Array, offset: number): CopyFinding {
   return findCopy(bytes.subarray(offset), 1);
 }
 
-/** With the first half damaged, the second one says itself where it belongs. */
+/**
+ * With the first half damaged, the second one says itself where it belongs. Of several the one furthest back counts: what
+ * looks like a copy before it can be text of a context, while nothing of the true half reaches the next place.
+ */
 function probeSecond(bytes: Uint8Array): CopyFinding {
-  let best: CopyFinding = { state: 'absent' };
-  for (const offset of secondHalfOffsets) {
-    if (offset >= bytes.length) break;
+  let other: CopyFinding = { state: 'absent' };
+  for (const offset of secondHalfOffsets.toReversed()) {
     const prefix = readPrefix(bytes.subarray(offset));
     if (prefix === undefined) continue;
-    if (prefix.version === version && prefix.regionBytes !== offset * 2) continue;
-    const finding = secondAt(bytes, offset);
+    const misplaced = prefix.version === version && prefix.regionBytes !== offset * 2;
+    const finding: CopyFinding = misplaced ? { state: 'damaged' } : secondAt(bytes, offset);
     if (finding.state === 'good') return finding;
-    if (best.state === 'absent') best = finding;
+    if (other.state === 'absent') other = finding;
   }
-  return best;
+  return other;
 }
 
 function noGoodCopy(bytes: Uint8Array, first: CopyFinding, second: CopyFinding): VolsealError {
@@ -93,13 +96,15 @@ function noGoodCopy(bytes: Uint8Array, first: CopyFinding, second: CopyFinding):
       hint: 'this volseal reads version 1; upgrade and try again',
     });
   }
+  const startsWithMagic = bytesEqual(bytes.subarray(0, magic.length), magic);
+  if (startsWithMagic && bytes.length < copyPrefixBytes) return truncatedHeader(bytes.length);
   if (first.state === 'absent' && second.state === 'absent') {
     return new VolsealError('ERR_VOLSEAL_NOT_SEALED', 'this is not data that volseal sealed', {
       hint: 'it may be plaintext, or the start of it may be missing',
     });
   }
-  const regionBytes = readPrefix(bytes)?.regionBytes;
-  if (regionBytes !== undefined && bytes.length < regionBytes) return truncatedHeader(bytes.length);
+  const regionBytes = readPrefix(bytes)?.regionBytes ?? minRegionBytes;
+  if (bytes.length < regionBytes) return truncatedHeader(bytes.length);
   return new VolsealError('ERR_VOLSEAL_HEADER_DAMAGED', 'both copies of the header are damaged', {
     hint: 'restore the file from a backup; without a header the data cannot be opened',
   });

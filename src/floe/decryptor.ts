@@ -1,11 +1,11 @@
 /** Opening the segments of one FLOE message, in any order (c2sp.org/FLOE, startDecryption and decryptSegment). */
 
 import type { Suite } from '../aead/suite.ts';
-import { constantTimeEqual, readU32 } from '../bytes.ts';
+import { concatBytes, constantTimeEqual, readU32 } from '../bytes.ts';
 import { VolsealError } from '../errors.ts';
 import { dataKeyBytes } from '../limits.ts';
 import { checkBytes, checkKey, checkOptions, invalidArgument } from '../options.ts';
-import { concatBytes } from '../bytes.ts';
+import { Secret } from '../secret.ts';
 import { checkPosition } from './encryptor.ts';
 import { floeHeaderBytes, messageIvBytes, parameterBytes, prefixBytes, type SegmentLayout, tagBytes } from './layout.ts';
 import { floeHeaderTag, MessageKeys, writeSegmentAad } from './message.ts';
@@ -55,7 +55,7 @@ export class FloeDecryptor {
    */
   static start(key: Uint8Array, header: Uint8Array, options: FloeDecryptOptions = {}): FloeDecryptor {
     checkOptions('FloeDecryptor.start', options, ['associatedData', 'rotationMaskBits']);
-    const ownKey = checkKey('a FLOE key', key, dataKeyBytes);
+    const ownKey = new Secret(checkKey('a FLOE key', key, dataKeyBytes));
     if (checkBytes('header', header).length !== floeHeaderBytes) {
       throw invalidArgument(`a FLOE header has ${floeHeaderBytes} bytes, got ${header.length}`);
     }
@@ -64,7 +64,7 @@ export class FloeDecryptor {
     const iv = header.slice(parameterBytes, parameterBytes + messageIvBytes);
     const headerTag = header.subarray(parameterBytes + messageIvBytes);
     if (!constantTimeEqual(floeHeaderTag(parameters, ownKey, iv, associatedData), headerTag)) {
-      ownKey.fill(0);
+      ownKey.wipe();
       throw new VolsealError('ERR_VOLSEAL_WRONG_KEY', 'the key or the associated data is not the one of this message', {
         hint: 'check both; if they are right, the FLOE header was changed',
       });
@@ -74,7 +74,7 @@ export class FloeDecryptor {
       throw invalidArgument('rotationMaskBits is a whole number from 0 to 40');
     }
     const keys = new MessageKeys(parameters, ownKey, iv, associatedData, maskBits);
-    ownKey.fill(0);
+    ownKey.wipe();
     return new FloeDecryptor(parameters, keys);
   }
 

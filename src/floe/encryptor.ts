@@ -5,6 +5,7 @@ import { concatBytes, writeU32 } from '../bytes.ts';
 import { dataKeyBytes, maxSegments } from '../limits.ts';
 import { checkBytes, checkKey, checkOptions, invalidArgument } from '../options.ts';
 import { fillRandom, randomSecret } from '../random.ts';
+import { Secret } from '../secret.ts';
 import { messageIvBytes, prefixBytes } from './layout.ts';
 import { floeHeaderTag, MessageKeys, writeSegmentAad } from './message.ts';
 import { type FloeParameters, floeParameters } from './parameters.ts';
@@ -52,13 +53,13 @@ export class FloeEncryptor {
    */
   static start(key: Uint8Array, options: FloeEncryptOptions = {}): FloeEncryptor {
     checkOptions('FloeEncryptor.start', options, ['associatedData', 'segmentBytes', 'suite']);
-    const ownKey = checkKey('a FLOE key', key, dataKeyBytes);
+    const ownKey = new Secret(checkKey('a FLOE key', key, dataKeyBytes));
     const parameters = floeParameters(options.suite, options.segmentBytes);
     const associatedData = Uint8Array.from(checkBytes('associatedData', options.associatedData ?? empty));
     const iv = randomSecret(messageIvBytes);
     const header = concatBytes(parameters.encoded, iv, floeHeaderTag(parameters, ownKey, iv, associatedData));
     const keys = new MessageKeys(parameters, ownKey, iv, associatedData, parameters.aead.rotationMaskBits);
-    ownKey.fill(0);
+    ownKey.wipe();
     return new FloeEncryptor(parameters, header, keys);
   }
 

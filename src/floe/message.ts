@@ -14,7 +14,7 @@ const messageKeyBytes = 48;
 /** The header tag, 32 bytes: commits to key, parameters, IV and associated data. */
 export function floeHeaderTag(
   parameters: FloeParameters,
-  key: Uint8Array,
+  key: Secret,
   iv: Uint8Array,
   associatedData: Uint8Array,
 ): Uint8Array {
@@ -33,7 +33,7 @@ export class MessageKeys {
 
   constructor(
     parameters: FloeParameters,
-    key: Uint8Array,
+    key: Secret,
     iv: Uint8Array,
     associatedData: Uint8Array,
     rotationMaskBits: number,
@@ -55,7 +55,7 @@ export class MessageKeys {
       this.#segmentKey?.wipe();
       this.#segmentKey = new Secret(
         expandSha384(
-          this.#messageKey.bytes(),
+          this.#messageKey,
           [this.#parameters.encoded, this.#iv, segmentKeyPurpose, u64(epoch), this.#associatedData],
           this.#parameters.aead.keyBytes,
         ),

@@ -1,10 +1,11 @@
 /** Whole FLOE messages in memory. */
 
-import { VolsealError } from '../errors.ts';
+import { releaseParts, uninitialised } from '../memory.ts';
 import { checkBytes, checkOptions } from '../options.ts';
-import { claimedFinalBytes, FloeDecryptor, type FloeDecryptOptions } from './decryptor.ts';
+import { FloeDecryptor, type FloeDecryptOptions } from './decryptor.ts';
+import { openChecked, truncatedBody } from './diagnosis.ts';
 import { FloeEncryptor, type FloeEncryptOptions } from './encryptor.ts';
-import { bodyBytes, bodyShape, floeHeaderBytes, type SegmentLayout } from './layout.ts';
+import { bodyBytes, bodyShape, floeHeaderBytes } from './layout.ts';
 import { floeParameters } from './parameters.ts';
 
 /** Seals all of `plain` as the body of a message into `target`, from `targetOffset` on. */
@@ -13,10 +14,12 @@ export function sealBody(encryptor: FloeEncryptor, plain: Uint8Array, target: Ui
   let at = targetOffset;
   for (let position = 0, from = 0; ; position++, from += step) {
     const final = from + step >= plain.length;
-    for (const part of encryptor.sealSegmentParts([plain.subarray(from, from + step)], position, final)) {
+    const parts = encryptor.sealSegmentParts([plain.subarray(from, from + step)], position, final);
+    for (const part of parts) {
       target.set(part, at);
       at += part.length;
     }
+    releaseParts(parts);
     if (final) return;
   }
 }
@@ -28,73 +31,21 @@ export function sealBody(encryptor: FloeEncryptor, plain: Uint8Array, target: Ui
 export function openBody(decryptor: FloeDecryptor, body: Uint8Array, baseOffset: number): Uint8Array {
   const { layout } = decryptor;
   const shape = bodyShape(layout, body.length);
-  if (shape === undefined) throw truncatedBody(baseOffset + body.length);
-  const plain = new Uint8Array(shape.plainBytes);
+  // No body has an impossible size: opening its segments in order says what is wrong with it.
+  const plain = uninitialised(shape?.plainBytes ?? 0);
+  const segments = shape?.segments ?? Math.max(1, Math.ceil(body.length / layout.segmentBytes));
   let at = 0;
-  for (let position = 0; position < shape.segments; position++) {
+  for (let position = 0; position < segments; position++) {
     const offset = position * layout.segmentBytes;
     const sealed = body.subarray(offset, offset + layout.segmentBytes);
-    const final = position === shape.segments - 1;
-    for (const piece of openChecked(decryptor, [sealed], position, final, baseOffset + offset)) {
+    const pieces = openChecked(decryptor, [sealed], position, position === segments - 1, baseOffset + offset);
+    for (const piece of shape === undefined ? [] : pieces) {
       plain.set(piece, at);
       at += piece.length;
     }
+    releaseParts(pieces);
   }
   return plain;
-}
-
-/**
- * Opens a segment whose finality comes from the end of the input, and says which of truncated, followed by more, or
- * changed it is when it does not open.
- */
-export function openChecked(
-  decryptor: FloeDecryptor,
-  sealed: readonly Uint8Array[],
-  position: number,
-  final: boolean,
-  offset: number,
-): Uint8Array[] {
-  try {
-    return decryptor.openSegmentParts(sealed, position, final);
-  } catch (error) {
-    throw diagnose(error, sealed, final, decryptor.layout, offset);
-  }
-}
-
-/** The prefix is not authenticated: it chooses the words of an error, never what is released. */
-function diagnose(
-  error: unknown,
-  sealed: readonly Uint8Array[],
-  final: boolean,
-  layout: SegmentLayout,
-  offset: number,
-): unknown {
-  if (!(error instanceof VolsealError) || error.code !== 'ERR_VOLSEAL_TAMPERED') return error;
-  const prefix: number[] = [];
-  let sealedBytes = 0;
-  for (const piece of sealed) {
-    sealedBytes += piece.length;
-    for (let i = 0; i < piece.length && prefix.length < 4; i++) prefix.push(piece[i] as number);
-  }
-  if (sealedBytes < layout.overheadBytes) return truncatedBody(offset + sealedBytes);
-  const claimed = claimedFinalBytes(Uint8Array.from(prefix));
-  if (final && (claimed === undefined || (claimed > sealedBytes && claimed <= layout.segmentBytes))) {
-    return truncatedBody(offset + sealedBytes);
-  }
-  if (claimed !== undefined && claimed >= layout.overheadBytes && claimed < sealedBytes + (final ? 0 : 1)) {
-    return new VolsealError('ERR_VOLSEAL_TRAILING_DATA', 'there is more data after the segment that says it is the last', {
-      hint: 'something was appended to the sealed data; restore it from a backup',
-      offset: offset + claimed,
-    });
-  }
-  return new VolsealError(error.code, error.message, { hint: error.hint, offset });
-}
-
-export function truncatedBody(offset: number): VolsealError {
-  return new VolsealError('ERR_VOLSEAL_TRUNCATED', 'the sealed data ends before its last segment does', {
-    hint: 'the copy or upload was cut short; fetch it again or restore it from a backup',
-    offset,
-  });
 }
 
 /**
@@ -107,7 +58,7 @@ export function floeEncrypt(key: Uint8Array, plaintext: Uint8Array, options: Flo
   checkOptions('floeEncrypt', options, ['associatedData', 'segmentBytes', 'suite']);
   const plain = checkBytes('plaintext', plaintext);
   const encryptor = FloeEncryptor.start(key, options);
-  const message = new Uint8Array(sealedBytes(plain.length, options));
+  const message = uninitialised(sealedBytes(plain.length, options));
   message.set(encryptor.header);
   sealBody(encryptor, plain, message, floeHeaderBytes);
   encryptor.wipe();

@@ -37,7 +37,7 @@ function refuse(name: string, why: string, hint: string = keygenHint): VolsealEr
  * @throws VolsealError `ERR_VOLSEAL_SECRET_INVALID`
  */
 export function parseSecretText(name: string, value: string): Secret {
-  const text = value.replace(/^[\t\n\v\f\r ]+|[\t\n\v\f\r ]+$/g, '');
+  const text = value.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
   if (text === '') throw refuse(name, 'is empty');
   const ikm = text.startsWith(prefix) ? parseGenerated(name, text) : parseForeign(name, text);
   refuseGuessable(name, ikm);
@@ -59,17 +59,17 @@ function parseForeign(name: string, text: string): Uint8Array {
   // 64 hexadecimal digits are valid base64 too, so hexadecimal is tried first.
   if (/^(?:[0-9a-f]{2}){32,64}$/i.test(text)) return Buffer.from(text, 'hex');
   const bytes = decodeBase64(text);
-  if (bytes === undefined) {
-    if (/^(?:[0-9a-f]{2})+$/i.test(text)) throw tooShort(name, text.length / 2);
-    throw refuse(name, 'is neither a volseal secret nor hexadecimal nor base64');
-  }
-  if (bytes.length < minSecretBytes) throw tooShort(name, bytes.length);
-  if (bytes.length > maxSecretBytes) throw refuse(name, `holds ${bytes.length} bytes, more than ${maxSecretBytes}`);
-  if (!/[A-Z]/.test(text) || !/[a-z]/.test(text)) throw refuse(name, 'looks like words or digits, not like random bytes');
+  const isWords = !/[A-Z]/.test(text) || !/[a-z]/.test(text);
+  // Hexadecimal of another length is most likely meant as such, even where it is base64 too.
+  if ((bytes === undefined || isWords) && /^(?:[0-9a-f]{2})+$/i.test(text)) throw wrongLength(name, text.length / 2);
+  if (bytes === undefined) throw refuse(name, 'is neither a volseal secret nor hexadecimal nor base64');
+  if (bytes.length < minSecretBytes || bytes.length > maxSecretBytes) throw wrongLength(name, bytes.length);
+  if (isWords) throw refuse(name, 'looks like words or digits, not like random bytes');
   return bytes;
 }
 
-function tooShort(name: string, bytes: number): VolsealError {
+function wrongLength(name: string, bytes: number): VolsealError {
+  if (bytes > maxSecretBytes) return refuse(name, `holds ${bytes} bytes, more than ${maxSecretBytes}`);
   return refuse(name, `is too short: ${bytes} bytes where at least ${minSecretBytes} random ones are needed`);
 }
 
@@ -85,16 +85,23 @@ function decodeBase64(text: string): Uint8Array | undefined {
   return bytes.toString(encoding).replace(/=+$/, '') === bare ? bytes : undefined;
 }
 
+function isText(byte: number): boolean {
+  return byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127);
+}
+
 /**
  * Input key material from a mounted file: text like a variable's, or 32 to 64 bytes as they are. Fly mounts the
  * base64-decoded value, so both forms of one secret give the same key.
  * @throws VolsealError `ERR_VOLSEAL_SECRET_INVALID`
  */
 export function parseSecretFile(name: string, content: Uint8Array): Secret {
-  const isText = content.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127));
-  if (isText) return parseSecretText(name, Buffer.from(content).toString('latin1'));
-  if (content.length < minSecretBytes) throw tooShort(name, content.length);
-  if (content.length > maxSecretBytes) throw refuse(name, `holds ${content.length} bytes, more than ${maxSecretBytes}`);
+  const textBytes = content.reduce((count, byte) => count + (isText(byte) ? 1 : 0), 0);
+  if (textBytes === content.length) return parseSecretText(name, Buffer.from(content).toString('latin1'));
+  // A byte-order mark or one stray character must not turn text into another key than the variable would give.
+  if (textBytes >= content.length * 0.85) {
+    throw refuse(name, 'is text with a few bytes that are not ASCII', 'save it as plain ASCII without a byte-order mark');
+  }
+  if (content.length < minSecretBytes || content.length > maxSecretBytes) throw wrongLength(name, content.length);
   const ikm = Uint8Array.from(content);
   refuseGuessable(name, ikm);
   return new Secret(ikm);

@@ -7,6 +7,7 @@ import { floeParameters } from '../floe/parameters.ts';
 import { bodyBytes } from '../floe/layout.ts';
 import { openBody, sealBody } from '../floe/whole.ts';
 import { maxRegionBytes } from '../limits.ts';
+import { uninitialised } from '../memory.ts';
 import { checkBytes, throwIfAborted } from '../options.ts';
 import { traceOperation } from '../trace.ts';
 import { errorCodeOf } from './failure.ts';
@@ -27,7 +28,7 @@ export async function encrypt(plain: Uint8Array, options: SealOptions): Promise<
   try {
     const { region, encryptor, fileId } = await createEnvelope(providers, options);
     const { layout } = floeParameters(options.suite, options.segmentBytes);
-    const sealed = new Uint8Array(region.length + bodyBytes(layout, plain.length));
+    const sealed = uninitialised(region.length + bodyBytes(layout, plain.length));
     sealed.set(region);
     sealBody(encryptor, plain, sealed, region.length);
     encryptor.wipe();

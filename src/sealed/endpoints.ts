@@ -96,8 +96,12 @@ function writableDestination(writable: Writable): OpenedDestination {
   const sink = new WritableSink(writable);
   return {
     sink,
-    commit: () => sink.end(),
+    async commit() {
+      await sink.end();
+      sink.dispose();
+    },
     async abort(error) {
+      sink.dispose();
       const cause = error instanceof Error ? error : new Error('aborted');
       if (writable !== process.stdout && writable !== process.stderr && !writable.destroyed) {
         writable.once('error', () => {}); // the caller learns of it from the promise

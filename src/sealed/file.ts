@@ -3,7 +3,7 @@
 import { createEnvelope } from '../envelope/create.ts';
 import { openEnvelope } from '../envelope/open.ts';
 import { findHeader, type HeaderRegion, headerBytesNeeded } from '../envelope/region.ts';
-import { openChecked, truncatedBody } from '../floe/whole.ts';
+import { openChecked, truncatedBody } from '../floe/diagnosis.ts';
 import type { KeyProvider } from '../kms/provider.ts';
 import { maxRegionBytes } from '../limits.ts';
 import { throwIfAborted } from '../options.ts';
@@ -11,7 +11,7 @@ import { type Batch, fileBatches, streamBatches } from '../stream/batches.ts';
 import { ByteQueue } from '../stream/byte-queue.ts';
 import { readFully } from '../stream/file-bytes.ts';
 import { pump } from '../stream/pump.ts';
-import { type OperationTrace, traceOperation } from '../trace.ts';
+import { traceOperation } from '../trace.ts';
 import { chunkBytes, type Destination, type OpenedDestination, type OpenedSource, openDestination, openSource, pathOf, type Source } from './endpoints.ts';
 import { errorCodeOf } from './failure.ts';
 import {
@@ -43,7 +43,7 @@ const permissionBits = 0o7777;
 export async function encryptFile(source: Source, destination: Destination, options: SealOptions & FileOptions): Promise<FileResult> {
   const providers = checkSealOptions('encryptFile', options, fileOptionNames);
   checkFileOptions(options);
-  return transfer('seal', source, destination, options, undefined, (from, to, trace) => seal(providers, options, from, to, trace));
+  return transfer('seal', source, destination, options, undefined, (from, to) => seal(providers, options, from, to));
 }
 
 /**
@@ -54,10 +54,18 @@ export async function encryptFile(source: Source, destination: Destination, opti
 export async function decryptFile(source: Source, destination: Destination, options: OpenOptions & FileOptions): Promise<FileResult> {
   const providers = checkOpenOptions('decryptFile', options, fileOptionNames);
   checkFileOptions(options);
-  return transfer('open', source, destination, options, options.opaqueErrors, (from, to, trace) => open(providers, options, from, to, trace));
+  return transfer('open', source, destination, options, options.opaqueErrors, (from, to) =>
+    open(providers, { ...options, path: pathOf(source) }, from, to),
+  );
 }
 
-type Work = (from: OpenedSource, to: OpenedDestination, trace: OperationTrace) => Promise<FileResult>;
+interface Done {
+  readonly result: FileResult;
+  readonly fileId: Uint8Array;
+  readonly suite: string;
+}
+
+type Work = (from: OpenedSource, to: OpenedDestination) => Promise<Done>;
 
 /** Opens both ends, and whatever happens closes them again. */
 async function transfer(
@@ -78,8 +86,9 @@ async function transfer(
     from = await inTermsOf(sourcePath, opaque, openSource(source));
     const modeOfNew = from.kind === 'file' ? from.stats.mode & permissionBits : undefined;
     to = await inTermsOf(destinationPath, opaque, openDestination(destination, options, modeOfNew));
-    const result = await inTermsOf(sourcePath ?? destinationPath, opaque, work(from, to, trace));
+    const { result, fileId, suite } = await inTermsOf(sourcePath ?? destinationPath, opaque, work(from, to));
     await inTermsOf(destinationPath, opaque, to.commit());
+    trace.done(fileId, suite, result.plainBytes);
     return result;
   } catch (error) {
     await to?.abort(error);
@@ -108,8 +117,7 @@ async function seal(
   options: SealOptions & FileOptions,
   from: OpenedSource,
   to: OpenedDestination,
-  trace: OperationTrace,
-): Promise<FileResult> {
+): Promise<Done> {
   const { encryptor, fileId, region } = await createEnvelope(providers, options);
   try {
     const totalBytes = from.kind === 'file' ? from.stats.size : undefined;
@@ -127,8 +135,7 @@ async function seal(
       return position === 0 ? [region, ...parts] : parts;
     };
     await pump(batches, convert, to.sink, options.signal, () => report(options, plainBytes, totalBytes));
-    trace.done(fileId, options.suite ?? 'aes-256-gcm', plainBytes);
-    return { plainBytes, sealedBytes };
+    return { result: { plainBytes, sealedBytes }, fileId, suite: options.suite ?? 'aes-256-gcm' };
   } finally {
     encryptor.wipe();
   }
@@ -136,11 +143,10 @@ async function seal(
 
 async function open(
   providers: readonly KeyProvider[],
-  options: OpenOptions & FileOptions,
+  options: OpenOptions & FileOptions & { readonly path: string | undefined },
   from: OpenedSource,
   to: OpenedDestination,
-  trace: OperationTrace,
-): Promise<FileResult> {
+): Promise<Done> {
   const queue = new ByteQueue();
   const region = await readRegion(from, queue);
   const { decryptor, fileId, regionBytes } = await openEnvelope(region, providers, options);
@@ -164,8 +170,7 @@ async function open(
       return plain;
     };
     await pump(batches, convert, to.sink, options.signal, () => report(options, sealedBytes - regionBytes, totalBytes));
-    trace.done(fileId, decryptor.suite, plainBytes);
-    return { plainBytes, sealedBytes };
+    return { result: { plainBytes, sealedBytes }, fileId, suite: decryptor.suite };
   } finally {
     decryptor.wipe();
   }

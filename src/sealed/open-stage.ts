@@ -57,18 +57,23 @@ export class OpenStage implements Stage {
     if (this.#done) return 'done';
     const plain = this.#body.next();
     if (plain !== undefined) return plain;
-    if (!this.#ended) return 'more';
+    if (!this.#ended) return this.#more();
     this.#done = true;
     const last = this.#body.last();
     this.#trace.done(this.#envelope.fileId, this.#envelope.decryptor.suite, this.#body.plainBytes);
     return last;
   }
 
+  #more(): Pulled {
+    this.#queue.own();
+    return 'more';
+  }
+
   #readHeader(): Pulled {
-    if (!this.#ended && this.#queue.length < this.#needed) return 'more';
+    if (!this.#ended && this.#queue.length < this.#needed) return this.#more();
     const start = this.#queue.peek(maxRegionBytes);
     this.#needed = headerBytesNeeded(start);
-    if (!this.#ended && this.#queue.length < this.#needed) return 'more';
+    if (!this.#ended && this.#queue.length < this.#needed) return this.#more();
     this.#opening = this.#open(findHeader(start));
     return this.#opening;
   }
@@ -92,7 +97,7 @@ export class OpenStage implements Stage {
 
   close(error?: unknown): void {
     this.#closed = true;
-    if (error !== undefined) this.#trace.failed(errorCodeOf(error));
+    this.#trace.failed(errorCodeOf(error)); // unless it was done before
     this.#envelope?.decryptor.wipe();
     this.#queue.clear();
   }

@@ -47,7 +47,10 @@ export class SealStage implements Stage {
     if (this.#state === 'done') return 'done';
     const sealed = this.#body.next();
     if (sealed !== undefined) return sealed;
-    if (!this.#ended) return 'more';
+    if (!this.#ended) {
+      this.#queue.own();
+      return 'more';
+    }
     this.#state = 'done';
     const last = this.#body.last();
     this.#trace.done(this.#envelope.fileId, this.#options.suite ?? 'aes-256-gcm', this.#body.plainBytes);
@@ -71,7 +74,7 @@ export class SealStage implements Stage {
 
   close(error?: unknown): void {
     this.#closed = true;
-    if (error !== undefined) this.#trace.failed(errorCodeOf(error));
+    this.#trace.failed(errorCodeOf(error)); // unless it was done before
     this.#envelope?.encryptor.wipe();
     this.#queue.clear();
   }

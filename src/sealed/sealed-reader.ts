@@ -8,7 +8,7 @@ import { findHeader, headerBytesNeeded } from '../envelope/region.ts';
 import { VolsealError } from '../errors.ts';
 import type { BodyShape, SegmentLayout } from '../floe/layout.ts';
 import { bodyShape } from '../floe/layout.ts';
-import { openChecked, truncatedBody } from '../floe/whole.ts';
+import { openChecked, opens, trailingData, truncatedBody } from '../floe/diagnosis.ts';
 import type { Context, KeyProvider } from '../kms/provider.ts';
 import { maxRegionBytes, minProviderRegionBytes } from '../limits.ts';
 import { readFully } from '../stream/file-bytes.ts';
@@ -52,11 +52,14 @@ export class SealedReader {
       }
       let start = await readFully(handle, new Uint8Array(minProviderRegionBytes), 0);
       if (headerBytesNeeded(start) > start.length) start = await readFully(handle, new Uint8Array(maxRegionBytes), 0);
-      const envelope = await openEnvelope(findHeader(start), providers, options);
+      const envelope = await openEnvelope(findHeader(start), providers, { ...options, path });
       const shape = bodyShape(envelope.decryptor.layout, stats.size - envelope.regionBytes);
       if (shape === undefined) {
-        envelope.decryptor.wipe();
-        throw truncatedBody(stats.size);
+        try {
+          throw await impossibleSize(handle, envelope, stats.size);
+        } finally {
+          envelope.decryptor.wipe();
+        }
       }
       return new SealedReader(handle, stats, envelope, shape);
     } catch (error) {
@@ -116,6 +119,17 @@ export class SealedReader {
     this.#envelope.decryptor.wipe();
     await this.#handle.close();
   }
+}
+
+/** Too little follows the last whole segment: it was cut there, or the whole segment was the last and something was appended. */
+async function impossibleSize(handle: FileHandle, envelope: OpenedEnvelope, sealedBytes: number): Promise<VolsealError> {
+  const { segmentBytes } = envelope.decryptor.layout;
+  const bodyBytes = sealedBytes - envelope.regionBytes;
+  const bodyOffset = bodyBytes - (bodyBytes % segmentBytes) - segmentBytes;
+  if (bodyOffset < 0) return truncatedBody(sealedBytes);
+  const sealed = await readFully(handle, new Uint8Array(segmentBytes), envelope.regionBytes + bodyOffset);
+  const isLast = opens(envelope.decryptor, [sealed], bodyOffset / segmentBytes, true);
+  return isLast ? trailingData(envelope.regionBytes + bodyOffset + segmentBytes) : truncatedBody(sealedBytes);
 }
 
 /** The callback form: a promise of FileHandle.read costs as much again as a small read. */

@@ -89,6 +89,7 @@ class EncryptWriteStream extends Writable {
       parts = [];
       bytes = 0;
     }
+    this.#queue.own();
     if (parts.length > 0) await this.#sink?.write(parts);
     if (bytes > 0) this.#options.onProgress?.({ doneBytes: sealer.plainBytes });
   }

@@ -5,7 +5,7 @@
 
 import type { Stats } from 'node:fs';
 import { type FileHandle, link, open, realpath, rename, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { VolsealError } from '../errors.ts';
 import { hex } from '../bytes.ts';
@@ -45,7 +45,9 @@ export class AtomicFile {
       throw error;
     });
     if (replaced !== undefined && !options.overwrite) throw existsError(path);
-    if (basename(target) === '') throw existsError(path);
+    if (replaced !== undefined && !replaced.isFile()) {
+      throw new VolsealError('ERR_VOLSEAL_IO', `${path}: it is not a regular file`, { hint: 'name a file', path });
+    }
     const temporaryPath = join(dirname(target), `.volseal-${hex(randomSecret(8))}.tmp`);
     const decided = options.mode ?? replaced?.mode ?? options.modeOfNew;
     // Nobody else reads it before it has its final mode.

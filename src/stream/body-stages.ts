@@ -2,7 +2,7 @@
 
 import type { FloeDecryptor } from '../floe/decryptor.ts';
 import type { FloeEncryptor } from '../floe/encryptor.ts';
-import { openChecked, truncatedBody } from '../floe/whole.ts';
+import { openChecked, truncatedBody } from '../floe/diagnosis.ts';
 import { ByteQueue } from './byte-queue.ts';
 
 export class BodySealer {

@@ -1,4 +1,4 @@
-/** Chunks as they come in, pieces of the length that is asked for going out; large chunks are never copied. */
+/** Chunks as they come in, pieces of the length that is asked for going out; large chunks are copied by `own` alone. */
 
 /** Smaller chunks are gathered: each piece costs a call into the cipher. */
 const gatherBelowBytes = 2_048;
@@ -11,12 +11,14 @@ export class ByteQueue {
   /** The block that small chunks are gathered in, and how much of it is used. Its used part is the last chunk. */
   #block: Uint8Array | undefined;
   #blockUsed = 0;
+  /** From this chunk on they are the callers' memory, the block apart. */
+  #foreign = 0;
 
   get length(): number {
     return this.#length;
   }
 
-  /** Keeps a reference to large chunks until they are taken: the caller must not change them meanwhile. */
+  /** Keeps a reference to large chunks until they are taken or {@link own} copies them: the caller must not change them before. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     this.#length += chunk.length;
@@ -57,17 +59,32 @@ export class ByteQueue {
     if (this.#first === this.#chunks.length) {
       this.#chunks = [];
       this.#first = 0;
+      this.#foreign = 0;
       this.#block = undefined;
     } else if (this.#first > 1_024) {
       this.#chunks = this.#chunks.slice(this.#first);
+      this.#foreign = Math.max(0, this.#foreign - this.#first);
       this.#first = 0;
     }
     return pieces;
   }
 
+  /**
+   * Copies what is left of the callers' chunks, no byte twice: after it they may do with their memory what they like.
+   * To be called before a caller is told that its chunk was taken.
+   */
+  own(): void {
+    for (let i = Math.max(this.#foreign, this.#first); i < this.#chunks.length; i++) {
+      const chunk = this.#chunks[i] as Uint8Array;
+      if (chunk.buffer !== this.#block?.buffer) this.#chunks[i] = new Uint8Array(chunk);
+    }
+    this.#foreign = this.#chunks.length;
+  }
+
   /** Drops everything. */
   clear(): void {
     this.#chunks = [];
+    this.#foreign = 0;
     this.#first = 0;
     this.#length = 0;
     this.#block = undefined;

@@ -34,18 +34,3 @@ function dropBytes(parts: readonly Uint8Array[], bytes: number): readonly Uint8A
   }
   return [];
 }
-
-const smallestReleased = 4_096;
-const canTransfer = typeof ArrayBuffer.prototype.transfer === 'function';
-
-/**
- * Gives the memory of large parts back at once instead of when the garbage collector comes by, which it does too
- * seldom for memory outside its heap. Only for parts that nobody else can see. Node 20 has no means for it.
- */
-export function releaseParts(parts: readonly Uint8Array[]): void {
-  if (!canTransfer) return;
-  for (const part of parts) {
-    if (part.byteLength < smallestReleased || part.byteLength !== part.buffer.byteLength) continue;
-    if (part.buffer instanceof ArrayBuffer) part.buffer.transfer(0);
-  }
-}

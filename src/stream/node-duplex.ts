@@ -45,8 +45,11 @@ export class StageTransform extends Transform {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#stage.close(error ?? undefined);
+    const pending = this.#pending;
     this.#pending = undefined;
     callback(error);
+    // Only then do the callbacks of waiting writes, and of `end`, hear that the stream is gone.
+    if (pending !== undefined) process.nextTick(pending, error);
   }
 
   async #run(): Promise<void> {
@@ -72,19 +75,36 @@ export class StageTransform extends Transform {
   }
 
   #give(pieces: readonly Uint8Array[]): void {
-    for (const piece of pieces) {
-      if (piece.length === 0) continue;
-      this.#asked = false;
-      // `push` may ask for more before it returns.
-      if (!this.push(piece) && !this.#asked) this.#full = true;
+    try {
+      for (const piece of pieces) {
+        if (piece.length === 0) continue;
+        this.#asked = false;
+        // `push` may ask for more before it returns.
+        if (!this.push(piece) && !this.#asked) this.#full = true;
+      }
+    } catch (error) {
+      // A listener threw: the other pieces are not given, so nothing may follow them.
+      if (this.destroyed) throwUncaught(error);
+      else this.destroy(error as Error);
     }
   }
 
   #settle(error: Error | null): void {
     const callback = this.#pending;
     this.#pending = undefined;
-    callback?.(error);
-    // The Transform keeps the callback back while its buffer is full, until the reader asks again, which it did already.
-    if (error === null && this.#asked) super._read(0);
+    try {
+      callback?.(error);
+      // The Transform keeps the callback back while its buffer is full, until the reader asks again, which it did already.
+      if (error === null && this.#asked) super._read(0);
+    } catch (thrown) {
+      throwUncaught(thrown);
+    }
   }
+}
+
+/** What a listener or a callback of a write throws is not an error of the stream. */
+function throwUncaught(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
 }

@@ -5,7 +5,8 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 
 import { VolsealError } from '../errors.ts';
-import { releaseParts, writeFully } from './file-bytes.ts';
+import { releaseParts } from '../memory.ts';
+import { writeFully } from './file-bytes.ts';
 
 export interface Sink {
   /** Takes the parts over: they may be gone when the promise resolves. */
@@ -44,16 +45,24 @@ export class FileSink implements Sink {
 export class WritableSink implements Sink {
   readonly #writable: Writable;
   readonly #gone: Promise<never>;
+  #forget!: () => void;
 
   constructor(writable: Writable) {
     this.#writable = writable;
     this.#gone = new Promise((_, reject) => {
-      writable.once('error', reject);
-      writable.once('close', () => {
+      const onClose = (): void => {
         reject(new VolsealError('ERR_VOLSEAL_IO', 'the destination was closed before everything was written'));
-      });
+      };
+      writable.once('error', reject);
+      writable.once('close', onClose);
+      this.#forget = () => writable.off('error', reject).off('close', onClose);
     });
     this.#gone.catch(() => {}); // only counts for those who wait
+  }
+
+  /** Stops listening to the stream. */
+  dispose(): void {
+    this.#forget();
   }
 
   async write(parts: readonly Uint8Array[]): Promise<void> {

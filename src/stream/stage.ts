@@ -12,6 +12,7 @@
 export type Pulled = Uint8Array[] | 'more' | 'done' | Promise<void>;
 
 export interface Stage {
+  /** The chunk must not change until `pull` gives `more`. */
   push(chunk: Uint8Array): void;
   /** There is no more input. */
   end(): void;

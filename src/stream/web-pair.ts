@@ -74,6 +74,7 @@ export function webPair(stage: Stage, signal?: AbortSignal): WebPair {
             const pulled = stage.pull();
             if (pulled instanceof Promise) {
               await pulled;
+              if (failure !== undefined) return;
             } else if (pulled === 'more') {
               const consumed = taken;
               taken = undefined;
@@ -112,8 +113,13 @@ export function webPair(stage: Stage, signal?: AbortSignal): WebPair {
       writableController = controller;
     },
     write(chunk) {
-      const bytes = toBytes(chunk);
-      return give(() => stage.push(bytes));
+      try {
+        const bytes = toBytes(chunk);
+        return give(() => stage.push(bytes));
+      } catch (error) {
+        fail(error); // the reader has to hear of it too
+        throw error;
+      }
     },
     close: () => give(() => stage.end()),
     abort(reason) {

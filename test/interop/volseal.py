@@ -11,13 +11,13 @@ its use. Section signs (§) in comments refer to docs/format/v1.md.
     volseal.py floe-decrypt KEYHEX ADHEX MESSAGE PLAIN|-
     volseal.py floe-encrypt KEYHEX ADHEX PLAIN MESSAGE|-
 
-Secrets come from the environment: VOLSEAL_SECRET_<label> holds one, VOLSEAL_SECRET_FILE_<label> names a file that
-holds one, VOLSEAL_PRIMARY names the label that encrypt uses when there are several. "-" is standard input or
-output. With "-" as the output, authenticated segments are released before the end of the input has been seen:
-discard the output unless the exit code is 0.
+Secrets come from the environment: VOLSEAL_SECRET_<label> holds one, VOLSEAL_SECRET_FILE_<label> names a file
+that holds one, VOLSEAL_PRIMARY names the label that encrypt uses when there are several. "-" is standard
+input or output. With "-" as the output, authenticated segments are released before the end of the input has
+been seen: discard the output unless the exit code is 0.
 
-Exit codes: 0 done, 1 unexpected, 2 usage, 3 no key opens it, 4 not authentic, 5 file system, 10 not a volseal file
-of this version.
+Exit codes: 0 done, 1 unexpected, 2 usage, 3 no key opens it, 4 not authentic, 5 file system, 10 not a volseal
+file of this version.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ MAX_SECRET_FILE_BYTES = 65536
 # ----------------------------------------------------------------------------------------------------
 # Errors (§8)
 
-EXIT_UNEXPECTED, EXIT_USAGE, EXIT_KEYS, EXIT_NOT_AUTHENTIC, EXIT_FILE_SYSTEM, EXIT_NOT_OURS = 1, 2, 3, 4, 5, 10
+EXIT_USAGE, EXIT_KEYS, EXIT_NOT_AUTHENTIC, EXIT_FILE_SYSTEM, EXIT_NOT_OURS = 2, 3, 4, 5, 10
 
 EXIT_CODES = {
     'ERR_VOLSEAL_NOT_SEALED': EXIT_NOT_OURS,
@@ -282,8 +282,8 @@ def segment_overhead_bytes(aead_id: int) -> int:
 class Floe:
     """One FLOE message: its derived keys, and the sealing and opening of single segments.
 
-    `key` is 32 bytes, `iv` 32 bytes; `segment_bytes` is ENC_SEG_LEN. `rotation_mask_bits` is 20 in every file; some
-    published known answers use another.
+    `key` is 32 bytes, `iv` 32 bytes; `segment_bytes` is ENC_SEG_LEN. `rotation_mask_bits` is 20 in every
+    file; some published known answers use another.
     """
 
     def __init__(self, key: bytes, aead_id: int, segment_bytes: int, iv: bytes, associated_data: bytes,
@@ -319,14 +319,14 @@ class Floe:
         return u32(self.overhead_bytes + len(plain) if last else NOT_LAST) + iv + sealed
 
     def open_segment(self, segment: bytes, position: int, last: bool) -> Optional[bytes]:
-        """The plaintext of a segment, or None when its tag does not match. The first four bytes are not looked at."""
+        """The plaintext of a segment, or None when its tag does not match. Ignores the first four bytes."""
         iv = segment[4:4 + self.iv_bytes]
         cipher, nonce = suite_cipher(self.aead_id, self._key_at(position), iv)
         return aead_open(cipher, nonce, segment[4 + self.iv_bytes:], u64(position) + u8(last))
 
 
 def seal_segments(floe: Floe, read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """The segments of everything `read` gives. The last one is empty only when there is nothing at all (§6)."""
+    """The segments of everything `read` gives. The last is empty only when there is nothing at all (§6)."""
     position = 0
     plain = read(floe.plain_segment_bytes)
     while True:
@@ -386,7 +386,7 @@ def open_last_segment(floe: Floe, segment: bytes, position: int) -> bytes:
 
 
 def begins_with_last_segment(floe: Floe, segment: bytes, position: int) -> bool:
-    """Whether an authentic last segment, as long as its first four bytes say, is at the start of these bytes."""
+    """Whether these bytes start with an authentic last segment, as long as its first four bytes say."""
     length_bytes = int.from_bytes(segment[:4], 'big')
     return (floe.overhead_bytes <= length_bytes <= len(segment)
             and floe.open_segment(segment[:length_bytes], position, last=True) is not None)
@@ -398,7 +398,8 @@ def trailing_data(position: int) -> VolsealError:
 
 
 def tampered(position: int) -> VolsealError:
-    return VolsealError('TAMPERED', f'segment {position} is not authentic: changed, moved, or from another file',
+    return VolsealError('TAMPERED',
+                        f'segment {position} is not authentic: changed, moved, or from another file',
                         'restore the file from a backup')
 
 
@@ -418,21 +419,22 @@ def parse_secret(value: bytes, mounted_file: bool) -> bytes:
         decoded = base64.urlsafe_b64decode(text[5:])
         key, check = decoded[:32], decoded[32:]
         if not hmac.compare_digest(hashlib.sha256(b'volseal/v1/key-check' + key).digest()[:4], check):
-            raise SecretError('the check characters of this vsk1. secret do not match: it was mistyped or cut short')
+            raise SecretError('the check characters of this vsk1. secret do not match: it was mistyped')
         return key
     if 64 <= len(text) <= 128 and len(text) % 2 == 0 and re.fullmatch(rb'[0-9A-Fa-f]+', text):
         return bytes.fromhex(text.decode('ascii'))
     decoded = decode_canonical_base64(text)
     if decoded is not None and 32 <= len(decoded) <= 64:
         return decoded
-    if mounted_file and re.search(rb'[^\t\n\r\x20-\x7e]', value) and 32 <= len(value) <= 64:
+    text_bytes = len(re.findall(rb'[\t\n\r\x20-\x7e]', value))
+    if mounted_file and text_bytes < 0.85 * len(value) and 32 <= len(value) <= 64:
         return value
     raise SecretError('not a key: it must be vsk1. and 48 characters, or 32 to 64 bytes as hex or base64',
-                      'compare it with the value that was set; quotes and missing characters are the usual faults')
+                      'compare it with the value that was set; quotes and missing characters are common')
 
 
 def decode_canonical_base64(text: bytes) -> Optional[bytes]:
-    """Bytes of base64 or base64url with or without padding, or None unless it is the one canonical spelling."""
+    """Bytes of base64 or base64url, padded or not, or None unless it is the canonical spelling."""
     stripped = text.rstrip(b'=')
     padded = stripped + b'=' * (-len(stripped) % 4)
     if text not in (stripped, padded):
@@ -601,9 +603,6 @@ class Fields:
     def u16(self, low: int = 0, high: Optional[int] = None) -> int:
         return self.number(2, low, high)
 
-    def rest(self) -> bytes:
-        return self.take(len(self._data) - self._offset)
-
     def end(self) -> None:
         if self._offset != len(self._data):
             raise invalid('bytes are left over behind its fields')
@@ -659,8 +658,7 @@ def parse_slot(data: bytes) -> Slot:
     key_id = fields.take(16)
     key_version = fields.number(4)
     if slot_type not in SLOT_NAMES:
-        # A kind of slot that this program does not know. Any one slot is enough, so it is passed over.
-        return Slot(slot_type, key_id, key_version, fields.rest(), '')
+        raise unsupported('FEATURE', f'slot type {slot_type}')
     if hint_bytes > (32 if slot_type in (SLOT_FLY_SECRET, SLOT_RECOVERY_KEY) else 0):
         raise invalid('the label of a key slot is too long')
     if key_version != 0 and slot_type != SLOT_VOLUME_KEY:
@@ -673,12 +671,18 @@ def parse_slot(data: bytes) -> Slot:
         raise invalid('a key slot has the wrong length')
     wrapped = fields.take(wrapped_bytes)
     hint = fields.take(hint_bytes)
-    fields.end()
     if hint and not LABEL.fullmatch(hint):
         raise invalid('the label of a key slot has characters that no label has')
     if slot_type == SLOT_EXTERNAL:
-        parse_external(wrapped)
+        provider, key_text, _ = parse_external(wrapped)
+        if key_id != external_key_id(provider, key_text):
+            raise invalid('the key slot of an external provider has the key id of another key')
     return Slot(slot_type, key_id, key_version, wrapped, hint.decode('ascii'))
+
+
+def external_key_id(provider: str, key_text: str) -> bytes:
+    text = b'volseal/v1/external-key\0' + provider.encode('ascii') + b'\0' + key_text.encode('utf-8')
+    return hashlib.sha256(text).digest()[:16]
 
 
 def parse_external(wrapped: bytes) -> Tuple[str, str, bytes]:
@@ -694,29 +698,25 @@ def parse_external(wrapped: bytes) -> Tuple[str, str, bytes]:
     return provider, key_text, provider_bytes
 
 
-def parse_copy(raw: bytes, expected_half_index: int) -> Header:
+def parse_copy(raw: bytes) -> Header:
     """The fields of a copy whose checksum matched: §7, step 3."""
-    version = int.from_bytes(raw[8:10], 'big')
-    if version != VERSION:
-        raise unsupported_version(version)
     body_kind, flags = raw[16], int.from_bytes(raw[18:20], 'big')
     if body_kind != BODY_WRITE_ONCE:
-        raise VolsealError('UNSUPPORTED_FEATURE', f'body kind {body_kind} is not known', 'use a newer program')
+        raise unsupported('FEATURE', f'body kind {body_kind}')
     if flags != 0:
-        raise VolsealError('UNSUPPORTED_FEATURE', f'flags {flags:#06x} are not known', 'use a newer program')
+        raise unsupported('FEATURE', f'flag bits {flags:#06x}')
+    if raw[17] != 0:
+        raise unsupported('FEATURE', f'value {raw[17]} of the reserved byte')
     aead_id, kdf_id = raw[FLOE_OFFSET], raw[FLOE_OFFSET + 1]
     if aead_id not in SUITE_NAMES or kdf_id != 0:
-        raise VolsealError('UNSUPPORTED_SUITE', f'suite {aead_id:#04x} with key derivation {kdf_id} is not known',
-                           'use a newer program')
+        raise unsupported('SUITE', f'suite {aead_id:#04x} with key derivation {kdf_id}')
 
     fields = Fields(raw[:-CRC_AND_MAC_BYTES])
     fields.take(10)
-    half_index = fields.u8(expected_half_index, expected_half_index)
+    half_index = fields.u8()
     region_bytes = 1 << fields.u8(MIN_REGION_LOG2, MAX_REGION_LOG2)
     fields.number(4, MIN_COPY_BYTES, region_bytes // 2)
-    fields.u8()
-    fields.u8(0, 0)
-    fields.u16(0, 0)
+    fields.take(4)  # body kind, reserved byte, flags
     generation = fields.number(8, 1, MAX_GENERATION)
     file_id = fields.take(16)
     floe_header = fields.take(FLOE_HEADER_BYTES)
@@ -739,9 +739,8 @@ def check_floe_parameters(floe_header: bytes) -> None:
         raise invalid(f'its segment size is out of bounds ({segment_bytes})')
 
 
-def unsupported_version(version: int) -> VolsealError:
-    return VolsealError('UNSUPPORTED_VERSION', f'format version {version} is not known (this program reads {VERSION})',
-                        'use a newer program')
+def unsupported(what: str, named: str) -> VolsealError:
+    return VolsealError('UNSUPPORTED_' + what, f'{named} is not known to this program', 'use a newer one')
 
 
 @dataclass
@@ -754,7 +753,8 @@ class Place:
     half_index: int = -1
     region_bytes: int = 0  # 0 when the field is out of bounds or past the end of the input
     cut_short: bool = False
-    copy: Optional[bytes] = None  # the whole copy, when its checksum matches
+    # The whole copy, when its version is known, its half index is that of the place and its checksum matches.
+    copy: Optional[bytes] = None
 
     @property
     def counts_as_half_1(self) -> bool:
@@ -762,7 +762,7 @@ class Place:
 
 
 def look_at(prefix: bytes, offset: int) -> Place:
-    """Magic, version, sizes and checksum at an offset: §7, steps 1 and 2. `prefix` is up to 64 KiB of input."""
+    """Magic, version, sizes and checksum at an offset: §7, steps 1 and 2. `prefix`: the first 64 KiB."""
     head = prefix[offset:offset + 16]
     if head[:8] != MAGIC:
         return Place(offset, has_magic=False)
@@ -777,6 +777,8 @@ def look_at(prefix: bytes, offset: int) -> Place:
     place.region_bytes = 1 << region_log2
     if offset == 0 or place.counts_as_half_1:
         place.cut_short = len(prefix) < place.region_bytes
+    if version != VERSION or half_index != (0 if offset == 0 else 1):
+        return place
     copy = prefix[offset:offset + copy_bytes]
     if MIN_COPY_BYTES <= copy_bytes <= place.region_bytes // 2 and len(copy) == copy_bytes:
         body, crc, mac = copy[:-36], copy[-36:-32], copy[-32:]
@@ -789,23 +791,23 @@ def find_halves(prefix: bytes) -> List[Header]:
     """The halves with a matching checksum, parsed: §7, steps 1 to 3. One or two."""
     first = look_at(prefix, 0)
     if first.copy is not None:
-        halves = [parse_copy(first.copy, 0)]
+        halves = [parse_copy(first.copy)]
         second = look_at(prefix, first.region_bytes // 2)
         if second.copy is not None:
-            halves.append(parse_copy(second.copy, 1))
+            halves.append(parse_copy(second.copy))
         return halves
 
     places = [look_at(prefix, offset) for offset in HALF_1_OFFSETS]
-    for place in places:
+    for place in reversed(places):  # a context can hold what looks like a copy in front of the true one
         if place.copy is not None and place.counts_as_half_1:
-            return [parse_copy(place.copy, 1)]
+            return [parse_copy(place.copy)]
 
     found = [place for place in [first] + places if place.has_magic]
     if not found:
-        raise VolsealError('NOT_SEALED', 'this is not a volseal file', 'it may be plaintext, or of another format')
+        raise VolsealError('NOT_SEALED', 'this is not a volseal file', 'plaintext, or another format')
     for place in found:
         if place.version != VERSION:
-            raise unsupported_version(place.version)
+            raise unsupported('VERSION', f'format version {place.version}')
     if any(place.cut_short for place in found):
         raise VolsealError('TRUNCATED', 'the input ends inside its header',
                            'the file was cut short or not copied whole; copy it again or restore it')
@@ -843,14 +845,15 @@ def encode_copy(half_index: int, region_bytes: int, file_id: bytes, floe_header:
     tail = u16(len(context)) + context + u16(0) + u8(len(slots)) + b''.join(u16(len(s)) + s for s in slots)
     copy_bytes = FIXED_BYTES - 2 + len(tail) + CRC_AND_MAC_BYTES
     body = (MAGIC + u16(VERSION) + u8(half_index) + u8(region_bytes.bit_length() - 1) + u32(copy_bytes)
-            + u8(BODY_WRITE_ONCE) + b'\0' + u16(0) + u64(generation) + file_id + floe_header + bytes(48) + tail)
+            + u8(BODY_WRITE_ONCE) + b'\0' + u16(0) + u64(generation) + file_id + floe_header + bytes(48)
+            + tail)
     mac = hmac_sha256(header_mac_key(file_key), body)
     return body + u32(crc32c(body + mac)) + mac
 
 
 def encode_region(file_id: bytes, floe_header: bytes, context: bytes, slots: List[bytes], file_key: bytes,
                   region_bytes: Optional[int] = None) -> bytes:
-    """Both halves of a new file's header. The region is the smallest with room as §3 asks, unless it is given."""
+    """Both halves of a new file's header. Unless given, the region is the smallest with the room of §3."""
     if region_bytes is None:
         copy_bytes = len(encode_copy(0, 2048, file_id, floe_header, context, slots, file_key))
         room = max(MIN_SLOT_ROOM_BYTES, *(2 + len(slot) for slot in slots)) + LOCATION_ROOM_BYTES
@@ -877,10 +880,14 @@ def slot_commitment(kek: bytes, aad: bytes, nonce_and_sealed: bytes) -> bytes:
     return hmac_sha256(hkdf_expand_32(kek, b'volseal/v1/slot-com'), u32(len(aad)) + aad + nonce_and_sealed)
 
 
+def slot_encryption_key(kek: bytes) -> bytes:
+    return hkdf_expand_32(kek, b'volseal/v1/slot-enc')
+
+
 def wrap_file_key(secret: Secret, file_key: bytes, file_id: bytes, floe_header: bytes) -> Slot:
     aad = slot_aad(SLOT_FLY_SECRET, secret.key_id, 0, file_id, floe_header)
     nonce = os.urandom(24)
-    sealed = nonce + xaes_256_gcm_seal(hkdf_expand_32(secret.kek, b'volseal/v1/slot-enc'), nonce, file_key, aad)
+    sealed = nonce + xaes_256_gcm_seal(slot_encryption_key(secret.kek), nonce, file_key, aad)
     wrapped = sealed + slot_commitment(secret.kek, aad, sealed)
     return Slot(SLOT_FLY_SECRET, secret.key_id, 0, wrapped, secret.label)
 
@@ -895,7 +902,7 @@ def unwrap_file_key(header: Header, secrets: List[Secret]) -> bytes:
         aad = slot_aad(slot.type, slot.key_id, slot.key_version, header.file_id, header.floe_header)
         nonce, sealed, commitment = slot.wrapped[:24], slot.wrapped[24:72], slot.wrapped[72:]
         if hmac.compare_digest(slot_commitment(secret.kek, aad, nonce + sealed), commitment):
-            file_key = xaes_256_gcm_open(hkdf_expand_32(secret.kek, b'volseal/v1/slot-enc'), nonce, sealed, aad)
+            file_key = xaes_256_gcm_open(slot_encryption_key(secret.kek), nonce, sealed, aad)
             if file_key is not None:
                 return file_key
         raise wrong_key(f'the key slot for {secret.label} does not open with that key')
@@ -906,13 +913,13 @@ def unwrap_file_key(header: Header, secrets: List[Secret]) -> bytes:
 
 
 def wrong_key(what: str) -> VolsealError:
-    return VolsealError('WRONG_KEY', what + ': the header was changed, or the slot was moved here from another file',
+    return VolsealError('WRONG_KEY',
+                        what + ': the header was changed, or the slot was moved here from another file',
                         'restore the file from a backup')
 
 
 def describe_slot(slot: Slot) -> str:
-    name = SLOT_NAMES.get(slot.type, f'unknown slot type {slot.type}')
-    return ' '.join(filter(None, [name, slot.hint, show_key_id(slot.key_id)]))
+    return ' '.join(filter(None, [SLOT_NAMES[slot.type], slot.hint, show_key_id(slot.key_id)]))
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -939,7 +946,7 @@ class Input:
 
 
 def open_header(source: Input, secrets: List[Secret], demanded: Pairs) -> Tuple[Header, Floe, bytes]:
-    """§7, steps 1 to 8. Returns the header, the FLOE message it begins and the FLOE key; `source` is then at the body."""
+    """§7, steps 1 to 8: the header, the FLOE message it begins, the FLOE key. `source` moves to the body."""
     halves = find_halves(source.peek(MAX_REGION_BYTES))
     header = choose_header(halves)
     file_key = unwrap_file_key(header, secrets)
@@ -956,13 +963,15 @@ def open_header(source: Input, secrets: List[Secret], demanded: Pairs) -> Tuple[
     context = parse_context(header.context)
     for key, value in demanded.items():
         if context.get(key) != value:
-            raise VolsealError('CONTEXT_MISMATCH', f'the context of the file has not the demanded value of {key!r}',
+            raise VolsealError('CONTEXT_MISMATCH',
+                               f'the context of the file has not the demanded value of {key!r}',
                                'inspect shows the context of the file')
     source.read(header.region_bytes)
     return header, floe, floe_key
 
 
-def decrypt_stream(sealed: BinaryIO, secrets: List[Secret], demanded: Optional[Pairs] = None) -> Iterator[bytes]:
+def decrypt_stream(sealed: BinaryIO, secrets: List[Secret],
+                   demanded: Optional[Pairs] = None) -> Iterator[bytes]:
     """The plaintext of a sealed file, in authenticated pieces."""
     source = Input(sealed)
     _, floe, _ = open_header(source, secrets, demanded or {})
@@ -992,7 +1001,7 @@ def floe_decrypt_stream(key: bytes, associated_data: bytes, message: BinaryIO,
         raise VolsealError('TRUNCATED', 'the input ends inside the FLOE header')
     aead_id, kdf_id, segment_bytes, iv_bytes = struct.unpack('>BBII', header[:FLOE_PARAMETER_BYTES])
     if aead_id not in SUITE_NAMES or kdf_id != 0:
-        raise VolsealError('UNSUPPORTED_SUITE', f'AEAD {aead_id:#04x} with KDF {kdf_id} is not known')
+        raise unsupported('SUITE', f'suite {aead_id:#04x} with key derivation {kdf_id}')
     if iv_bytes != FLOE_IV_BYTES or not segment_overhead_bytes(aead_id) < segment_bytes <= MAX_SEGMENT_BYTES:
         raise VolsealError('HEADER_INVALID', 'the FLOE parameters are out of bounds')
     iv = header[FLOE_PARAMETER_BYTES:FLOE_PARAMETER_BYTES + FLOE_IV_BYTES]
@@ -1037,7 +1046,7 @@ def describe(prefix: bytes, sealed_bytes: Optional[int]) -> dict:
 
 
 def describe_slot_json(slot: Slot) -> dict:
-    described = {'type': SLOT_NAMES.get(slot.type, slot.type), 'keyId': show_key_id(slot.key_id)}
+    described = {'type': SLOT_NAMES[slot.type], 'keyId': show_key_id(slot.key_id)}
     if slot.hint:
         described['label'] = slot.hint
     if slot.type == SLOT_VOLUME_KEY:
@@ -1048,7 +1057,7 @@ def describe_slot_json(slot: Slot) -> dict:
 
 
 def plain_bytes(header: Header, sealed_bytes: Optional[int]) -> Optional[int]:
-    """The size of the plaintext that a sealed size stands for, or None when it is not known or not possible."""
+    """The size of the plaintext that a sealed size stands for, or None when unknown or impossible."""
     if sealed_bytes is None or sealed_bytes <= header.region_bytes:
         return None
     overhead_bytes = segment_overhead_bytes(header.aead_id)
@@ -1075,7 +1084,7 @@ def open_source(path: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def open_destination(path: str, force: bool) -> Iterator[BinaryIO]:
-    """A file that appears under its name only when everything has been written; otherwise nothing is left of it."""
+    """A file that appears under its name only when all has been written; else nothing is left of it."""
     if path == '-':
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -1144,7 +1153,7 @@ def parse_pairs(arguments: List[str]) -> Pairs:
 
 
 def parse_hex(argument: str, what: str) -> bytes:
-    """Hex digits, or @FILE for a file that holds them, so that a key need not appear in the list of processes."""
+    """Hex digits, or @FILE for a file that holds them, so that no key shows in the list of processes."""
     if argument.startswith('@'):
         with open(argument[1:], 'r', encoding='ascii', errors='replace') as file:
             argument = file.read(MAX_SECRET_FILE_BYTES).strip()
@@ -1175,7 +1184,8 @@ def command_encrypt(options: argparse.Namespace) -> None:
     encode_context(pairs)
     secret = primary_secret(secrets_from_environment())
     with open_source(options.plain) as plain, open_destination(options.sealed, options.force) as sealed:
-        copy_pieces(encrypt_stream(plain, secret, SUITE_IDS[options.suite], options.segment_bytes, pairs), sealed)
+        pieces = encrypt_stream(plain, secret, SUITE_IDS[options.suite], options.segment_bytes, pairs)
+        copy_pieces(pieces, sealed)
 
 
 def command_inspect(options: argparse.Namespace) -> None:
@@ -1210,8 +1220,9 @@ def command_floe_decrypt(options: argparse.Namespace) -> None:
 
 def command_floe_encrypt(options: argparse.Namespace) -> None:
     aead_id = SUITE_IDS[options.suite]
-    if not segment_overhead_bytes(aead_id) < options.segment_bytes <= MAX_SEGMENT_BYTES:
-        raise UsageError(f'--segment-bytes must be {segment_overhead_bytes(aead_id) + 1} to {MAX_SEGMENT_BYTES}')
+    low = segment_overhead_bytes(aead_id) + 1
+    if not low <= options.segment_bytes <= MAX_SEGMENT_BYTES:
+        raise UsageError(f'--segment-bytes must be {low} to {MAX_SEGMENT_BYTES}')
     key, associated_data = parse_floe_key(options.key), parse_hex(options.associated_data, 'ADHEX')
     with open_source(options.plain) as plain, open_destination(options.message, options.force) as message:
         copy_pieces(floe_encrypt_stream(key, associated_data, plain, aead_id, options.segment_bytes), message)
@@ -1240,7 +1251,8 @@ def command_line() -> argparse.ArgumentParser:
 
     def add_floe(command: argparse.ArgumentParser) -> None:
         command.add_argument('key', metavar='KEYHEX', help='FLOE key, 64 hex digits, or @FILE')
-        command.add_argument('associated_data', metavar='ADHEX', help='associated data in hex (may be empty), or @FILE')
+        command.add_argument('associated_data', metavar='ADHEX',
+                             help='associated data in hex (may be empty), or @FILE')
 
     decrypt = add('decrypt', command_decrypt, 'Decrypt a sealed file.')
     decrypt.add_argument('sealed', metavar='SEALED')
@@ -1255,13 +1267,13 @@ def command_line() -> argparse.ArgumentParser:
     add_context(encrypt, 'a pair that is stored in clear and bound to the content')
     add_force(encrypt)
 
-    inspect = add('inspect', command_inspect, 'Print what can be read of a sealed file without keys, as JSON.')
+    inspect = add('inspect', command_inspect, 'Print what can be read of a file without keys, as JSON.')
     inspect.add_argument('sealed', metavar='SEALED')
 
     add('key-id', command_key_id, 'Print the label and the key id of every secret that is set.')
 
     floe_key = add('floe-key', command_floe_key,
-                   'Print the FLOE key of a sealed file (secret!) and, on a second line, its associated data, in hex.')
+                   'Print the FLOE key of a sealed file (secret!) and, on a second line, associated data.')
     floe_key.add_argument('sealed', metavar='SEALED')
 
     floe_decrypt = add('floe-decrypt', command_floe_decrypt, 'Decrypt a bare FLOE message.')
@@ -1292,7 +1304,7 @@ def main(arguments: List[str]) -> int:
     except (SecretError, UsageError) as error:
         return complain(str(error), error.hint, error.exit_code)
     except BrokenPipeError:
-        # What still waits to be written has no reader; without this the interpreter complains about it at exit.
+        # What still waits to be written has no reader; without this the interpreter complains at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return complain('the reader of the output went away', None, EXIT_FILE_SYSTEM)
     except OSError as error:

@@ -5,12 +5,13 @@ import { createHmac } from 'node:crypto';
 import { bytesEqual, concatBytes, constantTimeEqual, readU16, readU32, readU64, u16, u64, writeU32, writeU64 } from '../../bytes.ts';
 import { crc32c } from '../../crc32c.ts';
 import { internalError, VolsealError } from '../../errors.ts';
-import { floeHeaderBytes } from '../../floe/layout.ts';
-import { fileIdBytes, maxContextBytes, maxRegionBytes, maxSlots, minRegionBytes } from '../../limits.ts';
+import { floeHeaderBytes, messageIvBytes } from '../../floe/layout.ts';
+import { parseFloeParameters } from '../../floe/parameters.ts';
+import { fileIdBytes, isEnvelopeSegmentBytes, maxContextBytes, maxRegionBytes, maxSlots, minRegionBytes } from '../../limits.ts';
 import type { Secret } from '../../secret.ts';
 import { parseContext } from '../context.ts';
 import { type BodyKind, bodyKinds, crcBytes, macBytes, magic, minCopyBytes, offsets, stateBytes, trailerBytes, version } from './constants.ts';
-import { encodeSlot, parseSlot, type Slot } from './slot.ts';
+import { parseSlot, type Slot } from './slot.ts';
 
 /** The state of a mutable body, 48 bytes; zero for a write-once one. */
 export interface BodyState {
@@ -31,11 +32,11 @@ export interface HeaderContent {
   readonly state: BodyState;
   /** Canonical context bytes. */
   readonly context: Uint8Array;
-  readonly slots: readonly Slot[];
 }
 
 /** A copy whose checksum matches and whose fields are in bounds. Not authenticated yet. */
 export interface HeaderCopy extends HeaderContent {
+  readonly slots: readonly Slot[];
   readonly halfIndex: 0 | 1;
   /** The bytes under the MAC. */
   readonly macInput: Uint8Array;
@@ -53,9 +54,11 @@ export function copyBytesFor(context: Uint8Array, encodedSlots: readonly Uint8Ar
   return offsets.contextLength + 2 + context.length + 2 + 1 + slotBytes + trailerBytes;
 }
 
-/** One whole half, zero-filled to its end: nothing of a longer copy before it may stay. */
-export function encodeHalf(content: HeaderContent, halfIndex: 0 | 1, macKey: Secret): Uint8Array {
-  const slots = content.slots.map(encodeSlot);
+/**
+ * One whole half, zero-filled to its end: nothing of a longer copy before it may stay.
+ * @param slots encoded
+ */
+export function encodeHalf(content: HeaderContent, slots: readonly Uint8Array[], halfIndex: 0 | 1, macKey: Secret): Uint8Array {
   const copyBytes = copyBytesFor(content.context, slots);
   const half = new Uint8Array(content.regionBytes / 2);
   if (copyBytes > half.length) throw internalError('a header copy does not fit its half');
@@ -85,7 +88,7 @@ export function encodeHalf(content: HeaderContent, halfIndex: 0 | 1, macKey: Sec
 }
 
 function headerMac(macInput: Uint8Array, macKey: Secret): Uint8Array {
-  return createHmac('sha256', macKey.bytes()).update(macInput).digest();
+  return createHmac('sha256', macKey.keyObject()).update(macInput).digest();
 }
 
 export function verifyMac(copy: HeaderCopy, macKey: Secret): boolean {
@@ -150,6 +153,8 @@ function parseCopy(bytes: Uint8Array, mac: Uint8Array, halfIndex: 0 | 1, regionB
   if (bytes[offsets.reserved] !== 0) throw unsupported(`an unknown field (offset ${offsets.reserved})`);
   const flags = readU16(bytes, offsets.flags);
   if (flags !== 0) throw unsupported(`unknown flags (0x${flags.toString(16)})`);
+  const floeHeader = bytes.slice(offsets.floeHeader, offsets.floeHeader + floeHeaderBytes);
+  checkParameters(floeHeader);
   const generation = readU64(bytes, offsets.generation);
   if (generation === undefined || generation === 0) throw invalid('generation out of range');
   const state = parseState(bytes.slice(offsets.state, offsets.state + stateBytes), bodyKind);
@@ -180,13 +185,21 @@ function parseCopy(bytes: Uint8Array, mac: Uint8Array, halfIndex: 0 | 1, regionB
     bodyKind,
     generation,
     fileId: bytes.slice(offsets.fileId, offsets.fileId + fileIdBytes),
-    floeHeader: bytes.slice(offsets.floeHeader, offsets.floeHeader + floeHeaderBytes),
+    floeHeader,
     state,
     context,
     slots,
     macInput: bytes,
     mac,
   };
+}
+
+/** The envelope allows fewer segment sizes than FLOE does. */
+function checkParameters(floeHeader: Uint8Array): void {
+  const segmentBytes = readU32(floeHeader, 2);
+  if (!isEnvelopeSegmentBytes(segmentBytes)) throw invalid(`segments of ${segmentBytes} bytes`);
+  if (readU32(floeHeader, 6) !== messageIvBytes) throw invalid('length of the message IV');
+  parseFloeParameters(floeHeader); // refuses unknown suites by name
 }
 
 function parseState(bytes: Uint8Array, bodyKind: BodyKind): BodyState {

@@ -1,0 +1,141 @@
+/** `volseal cat`: plaintext of sealed files, or of a range of one, on standard output. */
+
+import { createReadStream } from 'node:fs';
+import type { Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+import { VolsealError, withPath } from '../../errors.ts';
+import type { Context, KeyProvider } from '../../kms/provider.ts';
+import { abortError, invalidArgument } from '../../options.ts';
+import { createDecryptReadStream } from '../../sealed/read-stream.ts';
+import { openEncrypted } from '../../sealed/sealed-file.ts';
+import { createDecryptStream } from '../../sealed/streams.ts';
+import { fromSystemError } from '../../system-error.ts';
+import { type ByteRange, locateByteRange, noSuchByte, parseByteRange } from '../byte-range.ts';
+import { lookAt, standardStream } from '../destinations.ts';
+import { exitCodes } from '../exit-codes.ts';
+import type { Io } from '../io.ts';
+import type { Reporter } from '../report.ts';
+
+export interface CatOptions {
+  readonly range: string | undefined;
+  readonly context: Context | undefined;
+}
+
+/** The reader of standard output went away, or has enough: no failure, as for cat. */
+class ReaderGone extends Error {}
+
+export async function cat(
+  io: Io,
+  reporter: Reporter,
+  paths: readonly string[],
+  { range, context }: CatOptions,
+  keys: readonly KeyProvider[],
+): Promise<number> {
+  reporter.dataOnStdout();
+  const wanted = range === undefined ? undefined : parseByteRange(range);
+  if (wanted !== undefined && paths.length > 1)
+    throw invalidArgument('--range takes one file', 'run volseal cat once for each');
+  const options = { keys, signal: io.signal, ...(context === undefined ? {} : { context }) };
+  for (const path of paths) {
+    try {
+      await catOne(io, path, wanted, options);
+    } catch (error) {
+      if (error instanceof ReaderGone) return exitCodes.done;
+      if (io.signal.aborted) throw abortError(io.signal);
+      throw withPath(fromSystemError(error, undefined), path);
+    }
+  }
+  return exitCodes.done;
+}
+
+interface OpenWith {
+  readonly keys: readonly KeyProvider[];
+  readonly signal: AbortSignal;
+  readonly context?: Context;
+}
+
+async function catOne(io: Io, path: string, range: ByteRange | undefined, options: OpenWith): Promise<void> {
+  const operand = await lookAt(path);
+  if (operand.kind === 'directory') {
+    throw new VolsealError('ERR_VOLSEAL_IO', `${path}: it is a folder`, {
+      hint: 'volseal decrypt -r takes folders',
+      path,
+    });
+  }
+  if (operand.kind === 'file' && operand.stats.isFile()) {
+    const source = createDecryptReadStream(path, { ...options, ...(await endsOf(path, range, options)) });
+    await toStdout(io, [source], 0, Number.MAX_SAFE_INTEGER);
+    return;
+  }
+  if (range?.kind === 'suffix') {
+    throw invalidArgument(
+      'the last bytes of a pipe are not known before it ends',
+      'give a file, or a range from the start: --range 100-199',
+    );
+  }
+  const source = path === standardStream ? io.stdin : createReadStream(path);
+  const first = range?.first ?? 0;
+  const last = range?.last ?? Number.MAX_SAFE_INTEGER;
+  await toStdout(io, [source, createDecryptStream(options)], first, last);
+}
+
+/** What `start` and `end` a range is in this file. */
+async function endsOf(
+  path: string,
+  range: ByteRange | undefined,
+  options: OpenWith,
+): Promise<{ start?: number; end?: number }> {
+  if (range === undefined) return {};
+  const file = await openEncrypted(path, options);
+  try {
+    const { first, last } = locateByteRange(range, (await file.stat()).size);
+    return { start: first, end: last };
+  } finally {
+    await file.close();
+  }
+}
+
+/** What was asked for is complete: what follows is not read. */
+class RangeComplete extends Error {}
+
+/** Writes the bytes from `first` to `last`, both included, of what the streams end in. */
+async function toStdout(
+  io: Io,
+  streams: readonly (Readable | Duplex)[],
+  first: number,
+  last: number,
+): Promise<void> {
+  let at = 0;
+  const copy = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+    for await (const chunk of chunks) {
+      const from = Math.max(0, first - at);
+      const part = chunk.subarray(from, Math.max(from, last + 1 - at));
+      at += chunk.length;
+      if (part.length > 0) await write(io, part);
+      if (at > last) throw new RangeComplete();
+    }
+    if (first > 0 && at <= first) throw noSuchByte(at);
+  };
+  // Leaving the loop destroys the stream, and what `pipeline` then reports is that, not why.
+  let cause: unknown;
+  const consumer = (chunks: AsyncIterable<Uint8Array>): Promise<void> =>
+    copy(chunks).catch((error: unknown) => {
+      cause = error;
+      throw error;
+    });
+  try {
+    await pipeline([...streams, consumer] as unknown as [Readable, Duplex]);
+  } catch (error) {
+    if (!(cause instanceof RangeComplete)) throw cause ?? error;
+  }
+}
+
+async function write(io: Io, bytes: Uint8Array): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    io.stdout.write(bytes, (error) => {
+      if (error === null || error === undefined) resolve();
+      else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new ReaderGone() : error);
+    });
+  });
+}
