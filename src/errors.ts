@@ -66,9 +66,10 @@ export interface VolsealErrorDetails {
 /** Every failure of volseal. Tell failures apart by `code`; show people `message` and `hint`. */
 export class VolsealError extends Error {
   readonly code: VolsealErrorCode;
-  readonly hint?: string;
-  readonly path?: string;
-  readonly offset?: number;
+  // Declared only: a field would print as undefined where there is nothing to say.
+  declare readonly hint?: string;
+  declare readonly path?: string;
+  declare readonly offset?: number;
   readonly retryable: boolean;
 
   constructor(code: VolsealErrorCode, message: string, details: VolsealErrorDetails = {}) {

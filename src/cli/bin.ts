@@ -17,18 +17,27 @@ if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
   void start();
 }
 
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+type EndingSignal = keyof typeof exitCodes;
+/** What an aborted run may still have open, such as a pipe that nobody writes to, holds the process up no longer. */
+const graceMs = 200;
+
+/** Dies of the signal as if it had never been handled. `process.exit` would wait for reads that may wait for ever. */
+function dieOf(signal: EndingSignal): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
 async function start(): Promise<void> {
   const [{ main }, { Interruption }] = await Promise.all([import('./main.ts'), import('./io.ts')]);
   const controller = new AbortController();
-  for (const [signal, exitCode] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ] as const) {
+  let ending: EndingSignal | undefined;
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       // The first one asks for an orderly end, the second is meant.
-      if (controller.signal.aborted) process.exit(exitCode);
-      controller.abort(new Interruption(signal, exitCode));
+      if (ending !== undefined) dieOf(signal);
+      ending = signal;
+      controller.abort(new Interruption(signal, exitCodes[signal]));
     });
   }
   const io = {
@@ -42,5 +51,5 @@ async function start(): Promise<void> {
     signal: controller.signal,
   };
   process.exitCode = await main(argv, io, version);
-  if (controller.signal.aborted) process.exit();
+  if (ending !== undefined) setTimeout(dieOf, graceMs, ending).unref();
 }

@@ -2,6 +2,8 @@
 
 import type { Readable, Writable } from 'node:stream';
 
+import { VolsealError } from '../errors.ts';
+
 export interface OutputStream extends Writable {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -26,4 +28,11 @@ export class Interruption extends Error {
     super(`interrupted by ${signalName}`);
     this.exitCode = exitCode;
   }
+}
+
+/** The same failure, said of standard input; `path` is `-`. */
+export function inTermsOfStdin(thrown: unknown): unknown {
+  if (!(thrown instanceof VolsealError) || thrown.path !== undefined) return thrown;
+  const { code, message, hint, offset, retryable, cause } = thrown;
+  return new VolsealError(code, `standard input: ${message}`, { path: '-', hint, offset, retryable, cause });
 }

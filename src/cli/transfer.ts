@@ -20,7 +20,7 @@ import {
 } from './destinations.ts';
 import { exitCodes, worseExitCode } from './exit-codes.ts';
 import { Folders } from './folders.ts';
-import type { Io } from './io.ts';
+import { inTermsOfStdin, type Io } from './io.ts';
 import { findItems, type Found, type Item } from './items.ts';
 import { count, formatBytes, printable } from './printable.ts';
 import { ProgressMeter } from './progress.ts';
@@ -312,9 +312,8 @@ class TransferRun {
 
   #sayAborted(): void {
     if (!this.#io.signal.aborted) return;
-    const error = new VolsealError('ERR_VOLSEAL_ABORTED', 'interrupted; nothing unfinished was left behind', {
-      hint: this.#doneItems > 0 ? `${count(this.#doneItems, 'file')} had been finished` : undefined,
-    });
+    const done = this.#totalItems > 1 ? `; ${this.#doneItems.toLocaleString('en-US')} of ${count(this.#totalItems, 'file')} done` : '';
+    const error = new VolsealError('ERR_VOLSEAL_ABORTED', `interrupted${done}; nothing unfinished was left behind`);
     this.#exitCode = this.#reporter.failure(error, { event: 'error' });
   }
 
@@ -351,16 +350,4 @@ class TransferRun {
       this.#reporter.note(`${source} -> ${destination}`);
     }
   }
-}
-
-function inTermsOfStdin(thrown: unknown): unknown {
-  if (!(thrown instanceof VolsealError)) return thrown;
-  const { code, message, hint, offset, retryable, cause } = thrown;
-  return new VolsealError(code, `standard input: ${message}`, {
-    path: standardStream,
-    hint,
-    offset,
-    retryable,
-    cause,
-  });
 }

@@ -52,7 +52,7 @@ function diagnose(
 }
 
 /** Whether a segment is authentic in this place and role. */
-export function opens(
+function opens(
   decryptor: FloeDecryptor,
   sealed: readonly Uint8Array[],
   position: number,
@@ -73,7 +73,7 @@ export function truncatedBody(offset: number): VolsealError {
   });
 }
 
-export function trailingData(offset: number): VolsealError {
+function trailingData(offset: number): VolsealError {
   return new VolsealError('ERR_VOLSEAL_TRAILING_DATA', 'there is more data after the last segment', {
     hint: 'something was appended to the sealed data; restore it from a backup',
     offset,

@@ -205,7 +205,7 @@ class FlySecrets implements KeyProvider {
     const have = this.#generations.map(({ label }) => label).join(', ');
     if (this.#primaryLabel === undefined) {
       throw new VolsealError('ERR_VOLSEAL_NO_PRIMARY', `several secrets are set (${have}) and none is named primary`, {
-        hint: `set VOLSEAL_PRIMARY to the label new data is to be sealed with, for example in [env] of fly.toml: VOLSEAL_PRIMARY = "${this.#generations.at(-1)?.label}"`,
+        hint: 'name one in [env] of fly.toml, for example VOLSEAL_PRIMARY = "v1": the old one until every Machine has the new secret, then the new one',
       });
     }
     throw new VolsealError('ERR_VOLSEAL_NO_PRIMARY', `the primary secret ${this.#primaryLabel} is not set here (set: ${have})`, {

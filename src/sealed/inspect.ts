@@ -1,9 +1,11 @@
 /** `inspect`: what a sealed file says about itself to anyone. */
 
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 import { describeHeader, type Inspection } from '../envelope/inspect.ts';
 import { findHeader } from '../envelope/region.ts';
+import { VolsealError } from '../errors.ts';
 import { maxRegionBytes } from '../limits.ts';
 import { readFully } from '../stream/file-bytes.ts';
 import { pathOf } from './endpoints.ts';
@@ -25,8 +27,11 @@ export async function inspect(source: PathLike | Uint8Array): Promise<Inspection
   if (path === undefined) throw invalidArgument('inspect takes a path or bytes');
   let handle: FileHandle | undefined;
   try {
-    handle = await open(path, 'r');
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await handle.stat();
+    if (!stats.isFile()) {
+      throw new VolsealError('ERR_VOLSEAL_IO', 'it is not a regular file', { hint: 'inspect takes files, or bytes' });
+    }
     const start = await readFully(handle, new Uint8Array(maxRegionBytes), 0);
     return describeHeader(findHeader(start), stats.size);
   } catch (error) {

@@ -3,8 +3,8 @@
 import { Readable } from 'node:stream';
 
 import { locate } from '../floe/layout.ts';
-import type { KeyProvider } from '../kms/provider.ts';
-import { abortError, invalidArgument } from '../options.ts';
+import { invalidArgument } from '../options.ts';
+import { followSignal } from '../stream/follow-signal.ts';
 import { traceOperation, type OperationTrace } from '../trace.ts';
 import { pathOf } from './endpoints.ts';
 import { errorCodeOf } from './failure.ts';
@@ -23,10 +23,17 @@ type Callback = (error?: Error | null) => void;
 /** One read from the file brings about this much. */
 const runBytes = 262_144;
 
-class DecryptReadStream extends Readable {
-  readonly #path: string;
-  readonly #providers: readonly KeyProvider[];
-  readonly #options: OpenOptions & RangeOptions;
+/** Where a range stream reads from, and what it does with it in the end. */
+export interface RangeSource {
+  readonly path: string;
+  readonly opaque: boolean | undefined;
+  open(): Promise<SealedReader>;
+  close(): Promise<void>;
+}
+
+export class DecryptReadStream extends Readable {
+  readonly #source: RangeSource;
+  readonly #range: RangeOptions;
   readonly #trace: OperationTrace;
   #reader: SealedReader | undefined;
   #work: Promise<void> = Promise.resolve();
@@ -37,22 +44,22 @@ class DecryptReadStream extends Readable {
   /** Opened already, waiting for the reader. */
   #ready: Uint8Array[] = [];
 
-  constructor(path: string, providers: readonly KeyProvider[], options: OpenOptions & RangeOptions) {
+  constructor(source: RangeSource, range: RangeOptions) {
     super({ highWaterMark: 65_536 });
-    this.#path = path;
-    this.#providers = providers;
-    this.#options = options;
-    this.#trace = traceOperation('open', 'stream', path);
+    this.#source = source;
+    this.#range = range;
+    this.#trace = traceOperation('open', 'stream', source.path);
   }
 
   override _construct(callback: Callback): void {
-    this.#do(this.#start(), callback);
+    // A stream that is destroyed meanwhile has its error already; Node would make an AggregateError of two.
+    this.#do(this.#start(), (error) => callback(this.destroyed ? null : error));
   }
 
   async #start(): Promise<void> {
-    const reader = await SealedReader.open(this.#path, this.#providers, this.#options);
+    const reader = await this.#source.open();
     this.#reader = reader;
-    const { start = 0, end = Number.MAX_SAFE_INTEGER } = this.#options;
+    const { start = 0, end = Number.MAX_SAFE_INTEGER } = this.#range;
     const size = reader.shape.plainBytes;
     this.#at = start;
     this.#stop = Math.min(size, end + 1);
@@ -111,7 +118,7 @@ class DecryptReadStream extends Readable {
     this.#work = work;
     work.then(
       () => callback(null),
-      (error: unknown) => callback(presentError(error, this.#path, this.#options.opaqueErrors) as Error),
+      (error: unknown) => callback(presentError(error, this.#source.path, this.#source.opaque) as Error),
     );
   }
 
@@ -119,11 +126,18 @@ class DecryptReadStream extends Readable {
     const clean = async (): Promise<void> => {
       await this.#work.catch(() => {});
       this.#ready = [];
-      await this.#reader?.close().catch(() => {});
+      await this.#source.close().catch(() => {});
       if (error !== null || !this.readableEnded) this.#trace.failed(errorCodeOf(error));
     };
     void clean().then(() => callback(error));
   }
+}
+
+export function checkRangeOptions({ start = 0, end = Number.MAX_SAFE_INTEGER }: RangeOptions): void {
+  for (const [name, value] of [['start', start], ['end', end]] as const) {
+    if (!Number.isSafeInteger(value) || value < 0) throw invalidArgument(`${name} must be a whole number from 0`);
+  }
+  if (start > end) throw invalidArgument(`start (${start}) is after end (${end})`);
 }
 
 /**
@@ -136,18 +150,13 @@ export function createDecryptReadStream(path: PathLike, options: OpenOptions & R
   const providers = checkOpenOptions('createDecryptReadStream', options, ['start', 'end']);
   const target = pathOf(path);
   if (target === undefined) throw invalidArgument('the path must be text or a file URL');
-  const { start = 0, end = Number.MAX_SAFE_INTEGER, signal } = options;
-  for (const [name, value] of [['start', start], ['end', end]] as const) {
-    if (!Number.isSafeInteger(value) || value < 0) throw invalidArgument(`${name} must be a whole number from 0`);
-  }
-  if (start > end) throw invalidArgument(`start (${start}) is after end (${end})`);
-  const stream = new DecryptReadStream(target, providers, options);
-  if (signal === undefined) return stream;
-  const onAbort = (): void => {
-    stream.destroy(abortError(signal));
+  checkRangeOptions(options);
+  let reader: SealedReader | undefined;
+  const source: RangeSource = {
+    path: target,
+    opaque: options.opaqueErrors,
+    open: async () => (reader = await SealedReader.open(target, providers, options)),
+    close: async () => reader?.close(),
   };
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  stream.once('close', () => signal.removeEventListener('abort', onAbort));
-  return stream;
+  return followSignal(new DecryptReadStream(source, options), options.signal);
 }

@@ -1,13 +1,16 @@
 /** `openEncrypted`: random reads from a sealed file. */
 
+import type { Readable } from 'node:stream';
+
 import { hex } from '../bytes.ts';
 import { locate } from '../floe/layout.ts';
 import type { Context } from '../kms/provider.ts';
-import { invalidArgument } from '../options.ts';
+import { checkOptions, invalidArgument } from '../options.ts';
 import { traceOperation } from '../trace.ts';
 import { pathOf } from './endpoints.ts';
 import { errorCodeOf } from './failure.ts';
 import { checkOpenOptions, type OpenOptions, type PathLike, presentError } from './options.ts';
+import { checkRangeOptions, DecryptReadStream, type RangeOptions, type RangeSource } from './read-stream.ts';
 import { SealedReader } from './sealed-reader.ts';
 
 export interface SealedStat {
@@ -47,6 +50,23 @@ export class SealedFile {
   async stat(): Promise<SealedStat> {
     const { shape, stats, fileId } = this.#reader;
     return { size: shape.plainBytes, mtime: stats.mtime, fileId: hex(fileId) };
+  }
+
+  /**
+   * A Readable of the file, or of a range of it, over the same open file: what `stat` and `context` said holds for it. Closes
+   * the file when it ends, fails or is destroyed, unless `autoClose` is false, as a FileHandle's does.
+   * @throws VolsealError `ERR_VOLSEAL_INVALID_ARGUMENT`, `ERR_VOLSEAL_UNKNOWN_OPTION`; emits what {@link read} throws
+   */
+  createReadStream(options: RangeOptions & { autoClose?: boolean } = {}): Readable {
+    checkOptions('createReadStream', options, ['start', 'end', 'autoClose']);
+    checkRangeOptions(options);
+    const source: RangeSource = {
+      path: this.#path,
+      opaque: this.#opaque,
+      open: async () => this.#reader,
+      close: async () => (options.autoClose === false ? undefined : this.close()),
+    };
+    return new DecryptReadStream(source, options);
   }
 
   /**

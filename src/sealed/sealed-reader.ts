@@ -1,6 +1,6 @@
 /** An open sealed file of which segments can be read at will: what random reads and range streams share. */
 
-import { read as readCallback, type Stats } from 'node:fs';
+import { constants, read as readCallback, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 import { type OpenedEnvelope, openEnvelope } from '../envelope/open.ts';
@@ -8,7 +8,7 @@ import { findHeader, headerBytesNeeded } from '../envelope/region.ts';
 import { VolsealError } from '../errors.ts';
 import type { BodyShape, SegmentLayout } from '../floe/layout.ts';
 import { bodyShape } from '../floe/layout.ts';
-import { openChecked, opens, trailingData, truncatedBody } from '../floe/diagnosis.ts';
+import { openChecked, truncatedBody } from '../floe/diagnosis.ts';
 import type { Context, KeyProvider } from '../kms/provider.ts';
 import { maxRegionBytes, minProviderRegionBytes } from '../limits.ts';
 import { readFully } from '../stream/file-bytes.ts';
@@ -44,7 +44,8 @@ export class SealedReader {
 
   /** Opens the header. The size is not verified yet: {@link verifyLength} does that. */
   static async open(path: string, providers: readonly KeyProvider[], options: OpenOptions): Promise<SealedReader> {
-    const handle = await open(path, 'r');
+    // A FIFO that nobody writes to must be refused, not waited for.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stats = await handle.stat();
       if (!stats.isFile()) {
@@ -121,15 +122,20 @@ export class SealedReader {
   }
 }
 
-/** Too little follows the last whole segment: it was cut there, or the whole segment was the last and something was appended. */
-async function impossibleSize(handle: FileHandle, envelope: OpenedEnvelope, sealedBytes: number): Promise<VolsealError> {
+/** Too little follows the last whole segment: it was cut there, or the last one ended before and something was appended. */
+async function impossibleSize(handle: FileHandle, envelope: OpenedEnvelope, sealedBytes: number): Promise<unknown> {
   const { segmentBytes } = envelope.decryptor.layout;
   const bodyBytes = sealedBytes - envelope.regionBytes;
   const bodyOffset = bodyBytes - (bodyBytes % segmentBytes) - segmentBytes;
   if (bodyOffset < 0) return truncatedBody(sealedBytes);
-  const sealed = await readFully(handle, new Uint8Array(segmentBytes), envelope.regionBytes + bodyOffset);
-  const isLast = opens(envelope.decryptor, [sealed], bodyOffset / segmentBytes, true);
-  return isLast ? trailingData(envelope.regionBytes + bodyOffset + segmentBytes) : truncatedBody(sealedBytes);
+  const offset = envelope.regionBytes + bodyOffset;
+  const sealed = await readFully(handle, new Uint8Array(segmentBytes), offset);
+  try {
+    openChecked(envelope.decryptor, [sealed], bodyOffset / segmentBytes, false, offset);
+    return truncatedBody(sealedBytes);
+  } catch (error) {
+    return error; // it was the last segment, or it is not authentic
+  }
 }
 
 /** The callback form: a promise of FileHandle.read costs as much again as a small read. */

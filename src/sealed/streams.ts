@@ -3,24 +3,12 @@
 import type { Transform } from 'node:stream';
 
 import type { Context } from '../kms/provider.ts';
-import { abortError } from '../options.ts';
+import { followSignal } from '../stream/follow-signal.ts';
 import { StageTransform } from '../stream/node-duplex.ts';
 import { type BytesSource, webPair } from '../stream/web-pair.ts';
 import { OpenStage } from './open-stage.ts';
 import { checkOpenOptions, checkSealOptions, type OpenOptions, type SealOptions } from './options.ts';
 import { SealStage } from './seal-stage.ts';
-
-/** Destroys the stream when the signal aborts while it is idle; the stage itself looks at the signal while it works. */
-function followSignal(stream: Transform, signal: AbortSignal | undefined): Transform {
-  if (signal === undefined) return stream;
-  const onAbort = (): void => {
-    stream.destroy(abortError(signal));
-  };
-  if (signal.aborted) process.nextTick(onAbort);
-  else signal.addEventListener('abort', onAbort, { once: true });
-  stream.once('close', () => signal.removeEventListener('abort', onAbort));
-  return stream;
-}
 
 /**
  * A Transform: plaintext in, a whole sealed file out. Takes chunks of any size, holds at most one segment and one chunk.

@@ -4,10 +4,11 @@ import { Writable } from 'node:stream';
 
 import { createEnvelope, type NewEnvelope } from '../envelope/create.ts';
 import type { KeyProvider } from '../kms/provider.ts';
-import { abortError, invalidArgument } from '../options.ts';
+import { invalidArgument } from '../options.ts';
 import { AtomicFile } from '../stream/atomic-file.ts';
 import { BodySealer } from '../stream/body-stages.ts';
 import { ByteQueue } from '../stream/byte-queue.ts';
+import { followSignal } from '../stream/follow-signal.ts';
 import { FileSink } from '../stream/sink.ts';
 import { type OperationTrace, traceOperation } from '../trace.ts';
 import { pathOf } from './endpoints.ts';
@@ -42,7 +43,8 @@ class EncryptWriteStream extends Writable {
   }
 
   override _construct(callback: Callback): void {
-    this.#do(this.#start(), callback);
+    // A stream that is destroyed meanwhile has its error already; Node would make an AggregateError of two.
+    this.#do(this.#start(), (error) => callback(this.destroyed ? null : error));
   }
 
   async #start(): Promise<void> {
@@ -128,14 +130,5 @@ export function createEncryptWriteStream(path: PathLike, options: SealOptions & 
   checkFileOptions(options);
   const target = pathOf(path);
   if (target === undefined) throw invalidArgument('the path must be text or a file URL');
-  const stream = new EncryptWriteStream(target, providers, options);
-  const { signal } = options;
-  if (signal === undefined) return stream;
-  const onAbort = (): void => {
-    stream.destroy(abortError(signal));
-  };
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  stream.once('close', () => signal.removeEventListener('abort', onAbort));
-  return stream;
+  return followSignal(new EncryptWriteStream(target, providers, options), options.signal);
 }

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 
 import { VolsealError, withPath } from '../../errors.ts';
 import type { Context, KeyProvider } from '../../kms/provider.ts';
-import { abortError, invalidArgument } from '../../options.ts';
+import { abortError, invalidArgument, throwIfAborted } from '../../options.ts';
 import { createDecryptReadStream } from '../../sealed/read-stream.ts';
 import { openEncrypted } from '../../sealed/sealed-file.ts';
 import { createDecryptStream } from '../../sealed/streams.ts';
@@ -14,13 +14,16 @@ import { fromSystemError } from '../../system-error.ts';
 import { type ByteRange, locateByteRange, noSuchByte, parseByteRange } from '../byte-range.ts';
 import { lookAt, standardStream } from '../destinations.ts';
 import { exitCodes } from '../exit-codes.ts';
-import type { Io } from '../io.ts';
+import { inTermsOfStdin, type Io } from '../io.ts';
 import type { Reporter } from '../report.ts';
 
 export interface CatOptions {
   readonly range: string | undefined;
   readonly context: Context | undefined;
 }
+
+const wholeEnd = Number.MAX_SAFE_INTEGER;
+const pieceBytes = 1_048_576;
 
 /** The reader of standard output went away, or has enough: no failure, as for cat. */
 class ReaderGone extends Error {}
@@ -34,8 +37,9 @@ export async function cat(
 ): Promise<number> {
   reporter.dataOnStdout();
   const wanted = range === undefined ? undefined : parseByteRange(range);
-  if (wanted !== undefined && paths.length > 1)
+  if (wanted !== undefined && paths.length > 1) {
     throw invalidArgument('--range takes one file', 'run volseal cat once for each');
+  }
   const options = { keys, signal: io.signal, ...(context === undefined ? {} : { context }) };
   for (const path of paths) {
     try {
@@ -43,7 +47,7 @@ export async function cat(
     } catch (error) {
       if (error instanceof ReaderGone) return exitCodes.done;
       if (io.signal.aborted) throw abortError(io.signal);
-      throw withPath(fromSystemError(error, undefined), path);
+      throw path === standardStream ? inTermsOfStdin(error) : withPath(fromSystemError(error, path), path);
     }
   }
   return exitCodes.done;
@@ -64,8 +68,8 @@ async function catOne(io: Io, path: string, range: ByteRange | undefined, option
     });
   }
   if (operand.kind === 'file' && operand.stats.isFile()) {
-    const source = createDecryptReadStream(path, { ...options, ...(await endsOf(path, range, options)) });
-    await toStdout(io, [source], 0, Number.MAX_SAFE_INTEGER);
+    if (range === undefined) await toStdout(io, [createDecryptReadStream(path, options)], 0, wholeEnd);
+    else await catRange(io, path, range, options);
     return;
   }
   if (range?.kind === 'suffix') {
@@ -76,21 +80,20 @@ async function catOne(io: Io, path: string, range: ByteRange | undefined, option
   }
   const source = path === standardStream ? io.stdin : createReadStream(path);
   const first = range?.first ?? 0;
-  const last = range?.last ?? Number.MAX_SAFE_INTEGER;
+  const last = range?.last ?? wholeEnd;
   await toStdout(io, [source, createDecryptStream(options)], first, last);
 }
 
-/** What `start` and `end` a range is in this file. */
-async function endsOf(
-  path: string,
-  range: ByteRange | undefined,
-  options: OpenWith,
-): Promise<{ start?: number; end?: number }> {
-  if (range === undefined) return {};
+async function catRange(io: Io, path: string, range: ByteRange, options: OpenWith): Promise<void> {
   const file = await openEncrypted(path, options);
   try {
     const { first, last } = locateByteRange(range, (await file.stat()).size);
-    return { start: first, end: last };
+    for (let at = first; at <= last; at += pieceBytes) {
+      throwIfAborted(options.signal);
+      const piece = new Uint8Array(Math.min(pieceBytes, last + 1 - at));
+      await file.read(piece, 0, piece.length, at);
+      await write(io, piece);
+    }
   } finally {
     await file.close();
   }
@@ -135,7 +138,8 @@ async function write(io: Io, bytes: Uint8Array): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     io.stdout.write(bytes, (error) => {
       if (error === null || error === undefined) resolve();
-      else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new ReaderGone() : error);
+      else if ((error as NodeJS.ErrnoException).code === 'EPIPE') reject(new ReaderGone());
+      else reject(fromSystemError(error, 'standard output'));
     });
   });
 }
