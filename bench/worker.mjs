@@ -27,7 +27,10 @@ let result;
 try {
   result = { figures: await perform() };
 } catch (error) {
-  result = error instanceof UnavailableError ? { skipped: error.message } : { failed: `${error.name}: ${error.message}` };
+  result =
+    error instanceof UnavailableError
+      ? { skipped: error.message }
+      : { failed: `${error.name}: ${error.message}` };
   if (result.failed !== undefined) console.error(error);
 }
 writeSync(3, JSON.stringify(result));

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 
 import { gib, mib, once } from '../lib/measure.mjs';
+import { sizeId, sizeTitle } from '../lib/names.mjs';
 import { checkFiles, prepareOperation, sealedPath } from './files.mjs';
 
 export const id = 'durable';
@@ -14,11 +15,11 @@ export function cases({ quick }) {
   const bytes = quick ? 64 * mib : gib;
   return [
     {
-      id: quick ? '64-mib' : '1-gib',
-      title: quick ? '64 MiB' : '1 GiB',
+      id: sizeId(bytes),
+      title: sizeTitle(sizeId(bytes)),
       bytes,
       operations: ['encrypt'],
-      contenders: ['volseal', 'ideal', 'naive', 'copy-file'],
+      contenders: quick ? ['volseal', 'ideal'] : ['volseal', 'ideal', 'naive', 'copy-file'],
       place: 'disk',
       needBytes: 3.1 * bytes,
     },

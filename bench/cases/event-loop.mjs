@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { gib, mib } from '../lib/measure.mjs';
+import { sizeId, sizeTitle } from '../lib/names.mjs';
 import { checkFiles, prepareOperation } from './files.mjs';
 
 export const id = 'event-loop';
@@ -15,11 +16,11 @@ export function cases({ quick }) {
   const bytes = quick ? 128 * mib : gib;
   return [
     {
-      id: quick ? '128-mib' : '1-gib',
-      title: quick ? '128 MiB' : '1 GiB',
+      id: sizeId(bytes),
+      title: sizeTitle(sizeId(bytes)),
       bytes,
       operations: ['encrypt', 'decrypt'],
-      contenders: ['volseal', 'volseal-xchacha', 'ideal', 'naive', 'node'],
+      contenders: quick ? ['volseal', 'node'] : ['volseal', 'volseal-xchacha', 'ideal', 'naive', 'node'],
       place: 'memory',
       needBytes: 3.1 * bytes,
     },

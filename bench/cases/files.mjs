@@ -28,7 +28,8 @@ export async function checkFiles(bytes, contender, { directory, contenderId }) {
   const opened = openedPath(directory);
   try {
     await files.encrypt(path, sealed);
-    if (!contender.plain && (await hashOfFile(sealed)) === hash) throw new NotEqualError('the sealed file is plaintext');
+    if (!contender.plain && (await hashOfFile(sealed)) === hash)
+      throw new NotEqualError('the sealed file is plaintext');
     await files.decrypt(sealed, opened);
     assertEqualHash('file', await hashOfFile(opened), hash);
   } finally {
@@ -69,5 +70,6 @@ export async function prepareOperation(bytes, contender, operation, { directory,
 }
 
 function checkSize(actual, bytes, larger) {
-  if (larger ? actual <= bytes : actual !== bytes) throw new NotEqualError(`the file written has ${actual} bytes`);
+  if (larger ? actual <= bytes : actual !== bytes)
+    throw new NotEqualError(`the file written has ${actual} bytes`);
 }

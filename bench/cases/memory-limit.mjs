@@ -1,4 +1,5 @@
 import { gib, mib, once, peakMemoryMib } from '../lib/measure.mjs';
+import { sizeId, sizeTitle } from '../lib/names.mjs';
 import { checkFiles, prepareOperation } from './files.mjs';
 
 export const id = 'memory-limit';
@@ -14,8 +15,8 @@ export function cases({ quick }) {
   const bytes = quick ? 320 * mib : 4 * gib;
   return [
     {
-      id: quick ? '320-mib-in-256-mib' : '4-gib-in-256-mib',
-      title: quick ? '320 MiB in 256 MiB' : '4 GiB in 256 MiB',
+      id: `${sizeId(bytes)}-in-${sizeId(limitBytes)}`,
+      title: sizeTitle(`${sizeId(bytes)}-in-${sizeId(limitBytes)}`),
       bytes,
       limitBytes,
       rounds: 1,

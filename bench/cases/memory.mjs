@@ -1,4 +1,5 @@
 import { gib, mib, once, peakMemoryMib } from '../lib/measure.mjs';
+import { sizeId, sizeTitle } from '../lib/names.mjs';
 import { checkFiles, prepareOperation } from './files.mjs';
 
 export const id = 'memory';
@@ -12,18 +13,23 @@ const rivals = ['esdk-64k', 'esdk-4k', 'age-encryption', 'sodium-native', 'libso
 
 export function cases({ quick }) {
   const sizes = quick
-    ? [{ id: '128-mib', title: '128 MiB', bytes: 128 * mib, contenders: ['volseal', 'naive', 'node'], rounds: 1 }]
+    ? [{ bytes: 128 * mib, contenders: ['volseal', 'node'] }]
     : [
         {
-          id: '1-gib',
-          title: '1 GiB',
           bytes: gib,
           contenders: ['volseal', 'volseal-xchacha', 'ideal', 'naive', ...rivals, 'node'],
-          rounds: 3,
+          rounds: 2,
         },
-        { id: '4-gib', title: '4 GiB', bytes: 4 * gib, contenders: ['volseal', 'node'], rounds: 2 },
+        { bytes: 4 * gib, contenders: ['volseal', 'node'], rounds: 2 },
       ];
-  return sizes.map((size) => ({ ...size, operations: ['encrypt', 'decrypt'], place: 'memory', needBytes: 3.1 * size.bytes }));
+  return sizes.map((size) => ({
+    ...size,
+    id: sizeId(size.bytes),
+    title: sizeTitle(sizeId(size.bytes)),
+    operations: ['encrypt', 'decrypt'],
+    place: 'memory',
+    needBytes: 3.1 * size.bytes,
+  }));
 }
 
 export async function check({ bytes }, contender, context) {

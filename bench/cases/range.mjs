@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 
 import { assertEqualHash, hashOf, seededRandom } from '../lib/data.mjs';
 import { mib, repeat } from '../lib/measure.mjs';
+import { sizeId, sizeTitle } from '../lib/names.mjs';
 import { plainFile, sealedPath } from './files.mjs';
 
 export const id = 'range';
@@ -14,25 +15,21 @@ export const note =
 
 export function cases({ quick }) {
   const bytes = quick ? 32 * mib : 512 * mib;
-  const make = (readBytes, segmentBytes, name, title) => ({
-    id: name,
-    title,
+  const make = (readBytes, segmentBytes) => ({
+    id: `${sizeId(readBytes)}-of-${sizeId(segmentBytes)}-segments`,
+    title: `${sizeTitle(sizeId(readBytes))} of ${sizeTitle(sizeId(segmentBytes))} segments`,
     bytes,
     readBytes,
     segmentBytes,
+    rounds: quick ? 2 : undefined,
     operations: ['read'],
     contenders: ['volseal', 'bare'],
     place: 'memory',
     needBytes: 3.1 * bytes,
   });
-  const main = make(4096, 16_384, '4-kib-of-16-kib-segments', '4 KiB, segments of 16 KiB');
+  const main = make(4096, 16_384);
   if (quick) return [main];
-  return [
-    main,
-    make(4096, 65_536, '4-kib-of-64-kib-segments', '4 KiB, segments of 64 KiB'),
-    make(mib, 16_384, '1-mib-of-16-kib-segments', '1 MiB, segments of 16 KiB'),
-    make(mib, 65_536, '1-mib-of-64-kib-segments', '1 MiB, segments of 64 KiB'),
-  ];
+  return [main, make(4096, 65_536), make(mib, 16_384), make(mib, 65_536)];
 }
 
 /** Small reads are placed inside one segment, so that everyone opens exactly one. */
@@ -68,7 +65,10 @@ export async function measure(params, contender, _operation, { directory, conten
   const file = await ranges.open(`${sealedPath(directory, contenderId)}-ranges-${params.segmentBytes}`);
   const at = places(4096, params, file.plainSegmentBytes);
   const target = Buffer.alloc(params.readBytes);
-  const { callsPerSecond } = await repeat((call) => file.read(target, target.length, at[call % at.length]), times);
+  const { callsPerSecond } = await repeat(
+    (call) => file.read(target, target.length, at[call % at.length]),
+    times,
+  );
   await file.close();
   return { value: callsPerSecond };
 }

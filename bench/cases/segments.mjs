@@ -1,5 +1,6 @@
 import { hashOf, plainBytes, assertEqualHash } from '../lib/data.mjs';
 import { mib, throughput } from '../lib/measure.mjs';
+import { sizeId, sizeTitle } from '../lib/names.mjs';
 
 export const id = 'segments';
 export const title = 'Segments in memory';
@@ -9,24 +10,33 @@ export const note =
   'One segment after the other of 8 MiB of data; the ciphertext stays in the pieces that the cipher returned, as `writev` takes it.';
 
 const passBytes = 8 * mib;
-const label = (bytes) => (bytes >= mib ? `${bytes / mib}-mib` : `${bytes / 1024}-kib`);
 
 export function cases({ quick }) {
+  // The other sizes show the trend.
+  const rounds = (segmentBytes) => (segmentBytes === 65_536 ? 5 : 3);
   const sizes = quick ? [65_536] : [4_096, 16_384, 65_536, mib];
   return sizes.flatMap((segmentBytes) => [
     {
-      id: `aes-256-gcm-${label(segmentBytes)}`,
-      title: `aes-256-gcm, segments of ${label(segmentBytes).replace('-kib', ' KiB').replace('-mib', ' MiB')}`,
+      id: `aes-256-gcm-${sizeId(segmentBytes)}`,
+      table: 'aes-256-gcm, by segment size',
+      title: sizeTitle(sizeId(segmentBytes)),
       segmentBytes,
+      rounds: quick ? 2 : rounds(segmentBytes),
       operations: ['seal', 'open'],
       contenders: ['volseal', 'bare'],
     },
     {
-      id: `xchacha20-poly1305-${label(segmentBytes)}`,
-      title: `xchacha20-poly1305, segments of ${label(segmentBytes).replace('-kib', ' KiB').replace('-mib', ' MiB')}`,
+      id: `xchacha20-poly1305-${sizeId(segmentBytes)}`,
+      table: 'xchacha20-poly1305, by segment size',
+      title: sizeTitle(sizeId(segmentBytes)),
       segmentBytes,
+      rounds: quick ? 2 : rounds(segmentBytes),
       operations: ['seal', 'open'],
-      contenders: ['volseal-xchacha', 'bare-chacha', ...(segmentBytes === 65_536 ? ['sodium-native', 'libsodium-wrappers'] : [])],
+      contenders: [
+        'volseal-xchacha',
+        'bare-chacha',
+        ...(segmentBytes === 65_536 ? ['sodium-native', 'libsodium-wrappers'] : []),
+      ],
     },
   ]);
 }

@@ -11,17 +11,28 @@ export const unit = 'ms';
 export const better = 'lower';
 export const note = 'From the start of a process to its end. `node` is `node -e 0`.';
 
-const runs = 8;
 const dist = new URL('../../dist/', import.meta.url);
 
-export function cases() {
+export function cases({ quick }) {
+  const runs = quick ? 3 : 8;
   return [
-    { id: 'version', title: '`volseal --version`', operations: ['run'], contenders: ['volseal', 'node'] },
+    {
+      id: 'version',
+      title: '`volseal --version`',
+      runs,
+      operations: ['run'],
+      contenders: ['volseal', 'node'],
+    },
     {
       id: 'import',
       title: 'import of the package',
+      runs,
       operations: ['run'],
-      contenders: ['volseal', 'node', 'esdk-64k', 'age-encryption', 'sodium-native', 'libsodium-wrappers'],
+      contenders: [
+        'volseal',
+        'node',
+        ...(quick ? [] : ['esdk-64k', 'age-encryption', 'sodium-native', 'libsodium-wrappers']),
+      ],
     },
   ];
 }
@@ -42,14 +53,15 @@ function builtFile(name) {
   return fileURLToPath(file);
 }
 
-export async function measure({ id: caseId }, contender, _operation, { contenderId }) {
+export async function measure({ id: caseId, runs }, contender, _operation, { contenderId }) {
   const args = commandFor(caseId, contender, contenderId);
   const times = [];
   for (let run = 0; run <= runs; run++) {
     const start = performance.now();
     const { status, stderr } = spawnSync(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     const elapsed = performance.now() - start;
-    if (status !== 0) throw new UnavailableError(`exits with ${status}: ${String(stderr).trim().split('\n').at(-1)}`);
+    if (status !== 0)
+      throw new UnavailableError(`exits with ${status}: ${String(stderr).trim().split('\n').at(-1)}`);
     if (run > 0) times.push(elapsed); // the first brings the files into the page cache
   }
   return { value: median(times) };

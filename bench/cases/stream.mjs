@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 
 import { assertEqualHash, hashOf, NotEqualError, plainBytes } from '../lib/data.mjs';
 import { mib, throughput } from '../lib/measure.mjs';
+import { sizeId, sizeTitle } from '../lib/names.mjs';
 import { chunksOf, nodeSink, nodeSource, webSink, webSource } from '../lib/streams.mjs';
 
 export const id = 'stream';
@@ -13,11 +14,11 @@ export const note =
   'From chunks of 64 KiB in memory to a sink that counts. `naive` is one createCipheriv for the whole stream: not seekable, and its decryption lets bytes out before they are authenticated.';
 
 export function cases({ quick }) {
-  const bytes = quick ? 16 * mib : 256 * mib;
+  const bytes = quick ? 8 * mib : 128 * mib;
   return [
     {
-      id: quick ? '16-mib' : '256-mib',
-      title: quick ? '16 MiB' : '256 MiB',
+      id: sizeId(bytes),
+      title: sizeTitle(sizeId(bytes)),
       bytes,
       operations: ['encrypt', 'decrypt'],
       contenders: [
@@ -55,7 +56,11 @@ export async function measure({ bytes }, contender, operation, { times, director
   // An odd size first, with chunks of another size: the ends of the stream are where mistakes are.
   const odd = plainBytes(3 * mib + 12_345);
   const oddSealed = await collect(streams, 'encrypt', chunksOf(odd, 50_021));
-  assertEqualHash('stream', hashOf(await collect(streams, 'decrypt', chunksOf(oddSealed, 70_001))), hashOf(odd));
+  assertEqualHash(
+    'stream',
+    hashOf(await collect(streams, 'decrypt', chunksOf(oddSealed, 70_001))),
+    hashOf(odd),
+  );
 
   const plain = plainBytes(bytes);
   const sealed = await collect(streams, 'encrypt', chunksOf(plain));
@@ -65,7 +70,7 @@ export async function measure({ bytes }, contender, operation, { times, director
 
   const chunks = chunksOf(operation === 'encrypt' ? plain : sealed);
   const expected = operation === 'encrypt' ? sealed.length : plain.length;
-  const figures = await throughput(
+  return await throughput(
     async () => {
       let seen = 0;
       await run(streams, operation, chunks, (chunk) => {
@@ -76,5 +81,4 @@ export async function measure({ bytes }, contender, operation, { times, director
     bytes,
     { ...times, warmMs: 0 },
   );
-  return figures;
 }

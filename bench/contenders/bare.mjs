@@ -120,7 +120,11 @@ export function bare(suite) {
               let filled = 0;
               for (let segment = first; segment <= last; segment++) {
                 const at = (segment - first) * segmentBytes;
-                const plain = openSegment(buffer.subarray(at, Math.min(at + segmentBytes, bytesRead)), segment, false);
+                const plain = openSegment(
+                  buffer.subarray(at, Math.min(at + segmentBytes, bytesRead)),
+                  segment,
+                  false,
+                );
                 const skip = segment === first ? position - first * plainSegmentBytes : 0;
                 const piece = plain.subarray(skip, skip + length - filled);
                 target.set(piece, filled);

@@ -12,8 +12,13 @@ async function load(frameLength) {
   } catch (error) {
     throw new UnavailableError(`cannot load: ${error.message.split('\n')[0]}`);
   }
-  const { AlgorithmSuiteIdentifier, buildClient, CommitmentPolicy, RawAesKeyringNode, RawAesWrappingSuiteIdentifier } =
-    esdk;
+  const {
+    AlgorithmSuiteIdentifier,
+    buildClient,
+    CommitmentPolicy,
+    RawAesKeyringNode,
+    RawAesWrappingSuiteIdentifier,
+  } = esdk;
   const client = buildClient(CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT);
   const keyring = new RawAesKeyringNode({
     keyName: 'bench',
@@ -31,7 +36,7 @@ async function load(frameLength) {
 
 export function esdk(frameLength) {
   return {
-    title: `@aws-crypto/client-node, ${frameLength === undefined ? '4 KiB frames (its default)' : '64 KiB frames'}`,
+    title: `@aws-crypto/client-node, ${frameLength === undefined ? '4 KiB frames (default)' : '64 KiB frames'}`,
     package: '@aws-crypto/client-node',
 
     async buffer() {
@@ -55,7 +60,11 @@ export function esdk(frameLength) {
       const { client, keyring, options } = await load(frameLength);
       return {
         encrypt: (source, destination) =>
-          pipeline(createReadStream(source), client.encryptStream(keyring, options), createWriteStream(destination)),
+          pipeline(
+            createReadStream(source),
+            client.encryptStream(keyring, options),
+            createWriteStream(destination),
+          ),
         decrypt: (source, destination) =>
           pipeline(
             createReadStream(source),

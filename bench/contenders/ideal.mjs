@@ -27,7 +27,8 @@ async function convertFile(source, destination, unitBytes, convert) {
   const batchBytes = unitBytes * segmentsInBatch;
   const buffers = Array.from({ length: depth }, () => Buffer.allocUnsafeSlow(Math.min(batchBytes, size)));
   const count = Math.ceil(size / batchBytes);
-  const readBatch = (batch) => from.read(buffers[batch % depth], 0, buffers[batch % depth].length, batch * batchBytes);
+  const readBatch = (batch) =>
+    from.read(buffers[batch % depth], 0, buffers[batch % depth].length, batch * batchBytes);
 
   const reads = [];
   for (let batch = 0; batch < Math.min(depth - 1, count); batch++) reads.push(readBatch(batch));

@@ -23,7 +23,9 @@ export const naive = {
     return {
       kind: 'node',
       encrypt() {
-        const cipher = createCipheriv('aes-256-gcm', key, Buffer.alloc(nonceBytes, 7), { authTagLength: tagBytes });
+        const cipher = createCipheriv('aes-256-gcm', key, Buffer.alloc(nonceBytes, 7), {
+          authTagLength: tagBytes,
+        });
         return [
           cipher,
           new Transform({
@@ -33,7 +35,9 @@ export const naive = {
         ];
       },
       decrypt() {
-        const decipher = createDecipheriv('aes-256-gcm', key, Buffer.alloc(nonceBytes, 7), { authTagLength: tagBytes });
+        const decipher = createDecipheriv('aes-256-gcm', key, Buffer.alloc(nonceBytes, 7), {
+          authTagLength: tagBytes,
+        });
         let held = Buffer.alloc(0);
         return [
           new Transform({

@@ -38,4 +38,11 @@ export const contenders = {
 };
 
 /** Left out by --no-rivals. */
-export const rivals = ['esdk-64k', 'esdk-4k', 'age-encryption', 'age-program', 'sodium-native', 'libsodium-wrappers'];
+export const rivals = [
+  'esdk-64k',
+  'esdk-4k',
+  'age-encryption',
+  'age-program',
+  'sodium-native',
+  'libsodium-wrappers',
+];

@@ -36,7 +36,13 @@ async function nativeBackend() {
       return {
         header,
         push(plain, final, target = Buffer.allocUnsafeSlow(plain.length + overheadBytes)) {
-          sodium.crypto_secretstream_xchacha20poly1305_push(state, target, plain, null, final ? last : message);
+          sodium.crypto_secretstream_xchacha20poly1305_push(
+            state,
+            target,
+            plain,
+            null,
+            final ? last : message,
+          );
           return target;
         },
       };
@@ -251,4 +257,8 @@ function contender(title, packageName, backend) {
 }
 
 export const sodiumNative = contender('sodium-native secretstream', 'sodium-native', nativeBackend);
-export const libsodiumWrappers = contender('libsodium-wrappers secretstream', 'libsodium-wrappers', wrappersBackend);
+export const libsodiumWrappers = contender(
+  'libsodium-wrappers secretstream',
+  'libsodium-wrappers',
+  wrappersBackend,
+);

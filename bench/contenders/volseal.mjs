@@ -29,7 +29,7 @@ export function volseal(suite) {
       const decryptor = FloeDecryptor.start(keyBytes, encryptor.header, {});
       return {
         plainSegmentBytes: encryptor.plainSegmentBytes,
-        seal: (plain, position, final) => encryptor.sealSegmentParts(plain, position, final),
+        seal: (plain, position, final) => encryptor.sealSegmentParts([plain], position, final),
         open: (sealed, position, final) => decryptor.openSegment(sealed, position, final),
       };
     },
@@ -62,7 +62,8 @@ export function volseal(suite) {
     async ranges({ segmentBytes }) {
       const { volseal, keys } = await loadWithKeys();
       return {
-        seal: (source, destination) => volseal.encryptFile(source, destination, { keys, suite, segmentBytes }),
+        seal: (source, destination) =>
+          volseal.encryptFile(source, destination, { keys, suite, segmentBytes }),
         async open(path) {
           const file = await volseal.openEncrypted(path, { keys });
           return {

@@ -1,5 +1,7 @@
 /** What the benchmark must reach, computed from its figures. */
 
+import { sizeTitle } from './names.mjs';
+
 const encryptDecrypt = ['encrypt', 'decrypt'];
 const sealOpen = ['seal', 'open'];
 
@@ -8,7 +10,7 @@ const sizes = {
   full: {
     segment: '64-kib',
     buffer: '16-mib',
-    stream: '256-mib',
+    stream: '128-mib',
     file: '1-gib',
     memory: ['1-gib', '4-gib'],
     limited: '4-gib-in-256-mib',
@@ -16,7 +18,7 @@ const sizes = {
   quick: {
     segment: '64-kib',
     buffer: '16-mib',
-    stream: '16-mib',
+    stream: '8-mib',
     file: '64-mib',
     memory: ['128-mib'],
     limited: '320-mib-in-256-mib',
@@ -56,7 +58,7 @@ export function bars({ quick }) {
   const buffer = (suffix) => (operation) => ['buffer', `${size.buffer}${suffix}`, operation];
   const stream = (operation) => ['stream', size.stream, operation];
   const file = (operation) => ['file', size.file, operation];
-  const fileSize = size.file.replace('-gib', ' GiB').replace('-mib', ' MiB');
+  const fileSize = sizeTitle(size.file);
 
   const rivalBars = [
     ['esdk-64k', 3, 'ESDK-JS at 64 KiB frames'],
@@ -64,12 +66,21 @@ export function bars({ quick }) {
     ['age-encryption', 12, 'age-encryption'],
   ].flatMap(([rival, target, name]) => [
     ...encryptDecrypt.map((op) => ratioBar(target, `streams beside ${name}`, op, stream, 'volseal', rival)),
-    ...encryptDecrypt.map((op) => ratioBar(target, `${fileSize} files beside ${name}`, op, file, 'volseal', rival)),
+    ...encryptDecrypt.map((op) =>
+      ratioBar(target, `${fileSize} files beside ${name}`, op, file, 'volseal', rival),
+    ),
   ]);
 
   return [
     ...sealOpen.map((op) =>
-      ratioBar(0.92, 'segments of 64 KiB, aes-256-gcm, beside the bare loop', op, segments('aes-256-gcm'), 'volseal', 'bare'),
+      ratioBar(
+        0.92,
+        'segments of 64 KiB, aes-256-gcm, beside the bare loop',
+        op,
+        segments('aes-256-gcm'),
+        'volseal',
+        'bare',
+      ),
     ),
     ...sealOpen.map((op) =>
       ratioBar(
@@ -105,21 +116,34 @@ export function bars({ quick }) {
         ),
       ),
     ),
-    ...encryptDecrypt.map((op) => ratioBar(0.9, `${fileSize} files beside \`ideal\``, op, file, 'volseal', 'ideal')),
-    ...encryptDecrypt.map((op) => ratioBar(1.6, `${fileSize} files beside \`naive\``, op, file, 'volseal', 'naive')),
+    ...encryptDecrypt.map((op) =>
+      ratioBar(0.9, `${fileSize} files beside \`ideal\``, op, file, 'volseal', 'ideal'),
+    ),
+    ...encryptDecrypt.map((op) =>
+      ratioBar(1.6, `${fileSize} files beside \`naive\``, op, file, 'volseal', 'naive'),
+    ),
     ...encryptDecrypt.map((op) =>
       ratioBar(2, `${fileSize} files beside \`naive\``, op, file, 'volseal', 'naive', { stretch: true }),
     ),
     ...encryptDecrypt.map((op) =>
-      ratioBar(0.75, `${fileSize} files beside \`fs.copyFile\``, op, file, 'volseal', 'copy-file', { stretch: true }),
+      ratioBar(0.75, `${fileSize} files beside \`fs.copyFile\``, op, file, 'volseal', 'copy-file', {
+        stretch: true,
+      }),
     ),
     ...encryptDecrypt.map((op) =>
-      atMostBar(`CPU seconds per GiB beside bare cipher + user-space copy, ${op}`, 1.25, ' ×', (figures, node) => {
-        const [own, bare, copy] = ['volseal', 'bare', 'copy-loop'].map((id) =>
-          figures.median(node, 'cpu', size.file, op, id),
-        );
-        return own === undefined || bare === undefined || copy === undefined ? undefined : own / (bare + copy);
-      }),
+      atMostBar(
+        `CPU seconds per GiB beside bare cipher + user-space copy, ${op}`,
+        1.25,
+        ' ×',
+        (figures, node) => {
+          const [own, bare, copy] = ['volseal', 'bare', 'copy-loop'].map((id) =>
+            figures.median(node, 'cpu', size.file, op, id),
+          );
+          return own === undefined || bare === undefined || copy === undefined
+            ? undefined
+            : own / (bare + copy);
+        },
+      ),
     ),
     ...rivalBars,
     ...encryptDecrypt.map((op) =>
@@ -136,7 +160,14 @@ export function bars({ quick }) {
       ),
     ),
     ...encryptDecrypt.map((op) =>
-      ratioBar(1.4, 'xchacha20-poly1305 streams beside sodium-native secretstream', op, stream, 'volseal-xchacha', 'sodium-native'),
+      ratioBar(
+        1.4,
+        'xchacha20-poly1305 streams beside sodium-native secretstream',
+        op,
+        stream,
+        'volseal-xchacha',
+        'sodium-native',
+      ),
     ),
     ...encryptDecrypt.map((op) =>
       ratioBar(
@@ -158,7 +189,7 @@ export function bars({ quick }) {
     ),
     ...size.memory.flatMap((caseId) =>
       encryptDecrypt.map((op) => ({
-        text: `peak memory, ${caseId.replace('-gib', ' GiB').replace('-mib', ' MiB')} file, ${op}`,
+        text: `peak memory, ${sizeTitle(caseId)} file, ${op}`,
         // Node 20 has no ArrayBuffer.prototype.transfer.
         target: (node) => (node >= 22 ? 96 : 112),
         sign: '≤',
@@ -168,7 +199,7 @@ export function bars({ quick }) {
       })),
     ),
     {
-      text: `${size.limited.replace('-gib', ' GiB').replaceAll('-mib', ' MiB').replaceAll('-in-', ' in ')} of memory completes`,
+      text: `a file of ${sizeTitle(size.limited)} of memory completes`,
       target: 1,
       sign: 'yes',
       suffix: '',

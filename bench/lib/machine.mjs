@@ -6,7 +6,11 @@ import os from 'node:os';
 
 function output(program, args, options = {}) {
   try {
-    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], ...options }).trim();
+    return execFileSync(program, args, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      ...options,
+    }).trim();
   } catch {
     return undefined;
   }
@@ -18,7 +22,7 @@ export function machineFacts() {
     cpu: cpus[0]?.model.trim() ?? 'unknown',
     cores: cpus.length,
     memoryGib: Math.round(os.totalmem() / 2 ** 30),
-    os: `${os.type()} ${os.release()} ${os.arch()}`,
+    os: `${os.type()} ${os.release().split('-')[0]} ${os.arch()}`,
   };
 }
 
@@ -31,7 +35,10 @@ export function commitOf(root) {
 
 /** Version and OpenSSL of another Node, or undefined when the path does not run. */
 export function nodeFacts(path) {
-  const text = output(path, ['-p', 'JSON.stringify([process.versions.node, process.versions.openssl, process.execPath])']);
+  const text = output(path, [
+    '-p',
+    'JSON.stringify([process.versions.node, process.versions.openssl, process.execPath])',
+  ]);
   if (text === undefined) return undefined;
   const [node, openssl, execPath] = JSON.parse(text);
   return { node, openssl, execPath };

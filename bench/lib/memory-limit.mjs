@@ -8,12 +8,17 @@ const root = '/sys/fs/cgroup';
 
 /** The group this process is in, as its folder: version 2's single hierarchy, or version 1's for memory. */
 function ownGroups() {
-  const lines = readFileSync('/proc/self/cgroup', 'utf8').trim().split('\n').map((line) => line.split(':'));
+  const lines = readFileSync('/proc/self/cgroup', 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(':'));
   const found = [];
   for (const [, controllers, ...rest] of lines) {
     const path = rest.join(':');
-    if (controllers === '' && existsSync(join(root, 'cgroup.controllers'))) found.push({ version: 2, path: join(root, path) });
-    if (controllers.split(',').includes('memory')) found.push({ version: 1, path: join(root, 'memory', path) });
+    if (controllers === '' && existsSync(join(root, 'cgroup.controllers')))
+      found.push({ version: 2, path: join(root, path) });
+    if (controllers.split(',').includes('memory'))
+      found.push({ version: 1, path: join(root, 'memory', path) });
   }
   return found;
 }

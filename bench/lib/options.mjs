@@ -8,7 +8,7 @@ export const usage = `Usage: npm run bench -- [options]
   --quick           small sizes, few rounds, under a minute; printed, not put into docs/benchmarks.md
   --only PATTERN    only the cases whose GROUP/CASE matches this regular expression
   --node PATH       a Node to measure (repeatable, or several with commas); default: the one that runs this
-  --rounds N        rounds of each case (default: 5, --quick 2; slow cases have fewer)
+  --rounds N        rounds of each case (default: 5 or fewer, --quick 1 or 2)
   --dir DIR         where files are put that stand for the page cache
                     (default: /dev/shm where it has room, otherwise the system's temporary directory)
   --disk DIR        where files are put that must be on a disk (default: the system's temporary directory)

@@ -11,7 +11,10 @@ const folder = new URL('../results/', import.meta.url);
 
 export function appendRun(file, run, records) {
   mkdirSync(folder, { recursive: true });
-  const lines = [{ type: 'run', ...run }, ...records.map((record) => ({ type: 'case', run: run.id, ...record }))];
+  const lines = [
+    { type: 'run', ...run },
+    ...records.map((record) => ({ type: 'case', run: run.id, ...record })),
+  ];
   appendFileSync(new URL(file, folder), `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
 }
 
@@ -77,14 +80,17 @@ export function latestResults() {
   return { records: [...latest.values()].flatMap(({ records }) => records), runs };
 }
 
-export const major = (version) => Number(version.split('.')[0]);
+const major = (version) => Number(version.split('.')[0]);
 
 /** Looks figures up. Undefined where something was skipped, failed or not measured. */
 export function figuresOf(records) {
   const table = new Map();
   const keyOf = (...parts) => parts.join('|');
   for (const record of records) {
-    table.set(keyOf(major(record.node), record.group, record.case, record.operation, record.contender), record);
+    table.set(
+      keyOf(major(record.node), record.group, record.case, record.operation, record.contender),
+      record,
+    );
   }
   return {
     record: (node, group, caseId, operation, contender) =>

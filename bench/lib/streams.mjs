@@ -2,7 +2,7 @@
 
 import { Readable, Writable } from 'node:stream';
 
-export const sourceChunkBytes = 65_536;
+const sourceChunkBytes = 65_536;
 
 export function chunksOf(bytes, chunkBytes = sourceChunkBytes) {
   const chunks = [];
