@@ -11,7 +11,8 @@ const emptyEncoded = Uint8Array.of(0, 0);
 
 function checkText(what: string, text: unknown, minBytes: number, maxBytes: number): Uint8Array {
   // A lone surrogate has no UTF-8: it would silently become another string.
-  if (typeof text !== 'string' || !text.isWellFormed()) throw invalidArgument(`${what} must be well-formed text`);
+  if (typeof text !== 'string' || !text.isWellFormed())
+    throw invalidArgument(`${what} must be well-formed text`);
   const bytes = utf8(text);
   if (bytes.length < minBytes || bytes.length > maxBytes) {
     throw invalidArgument(`${what} must have ${minBytes} to ${maxBytes} bytes of UTF-8, has ${bytes.length}`);
@@ -21,10 +22,14 @@ function checkText(what: string, text: unknown, minBytes: number, maxBytes: numb
 
 /** @throws VolsealError `ERR_VOLSEAL_INVALID_ARGUMENT` */
 export function encodeContext(context: Context = noContext): Uint8Array {
-  if (context === null || typeof context !== 'object') throw invalidArgument('context must be an object of strings');
+  // Of a Map, an array or a FormData the pairs would be lost without a word.
+  if (context === null || typeof context !== 'object' || Symbol.iterator in context) {
+    throw invalidArgument('context must be a plain object of strings', 'for a Map: Object.fromEntries(map)');
+  }
   const entries = Object.entries(context);
   if (entries.length === 0) return emptyEncoded;
-  if (entries.length > maxContextPairs) throw invalidArgument(`context has ${entries.length} pairs, at most ${maxContextPairs} fit`);
+  if (entries.length > maxContextPairs)
+    throw invalidArgument(`context has ${entries.length} pairs, at most ${maxContextPairs} fit`);
   const pairs = entries.map(([key, value]) => ({
     key: checkText(`context key ${JSON.stringify(key)}`, key, 1, maxContextKeyBytes),
     value: checkText(`context value of ${JSON.stringify(key)}`, value, 0, maxContextValueBytes),
@@ -77,7 +82,9 @@ export function checkContext(stored: Context, demanded: Context | undefined, exa
   if (demanded === undefined && !exact) return;
   const wanted = demanded ?? noContext;
   encodeContext(wanted);
-  const wrong = Object.entries(wanted).find(([key, value]) => !Object.hasOwn(stored, key) || !sameText(stored[key], value));
+  const wrong = Object.entries(wanted).find(
+    ([key, value]) => !Object.hasOwn(stored, key) || !sameText(stored[key], value),
+  );
   const extra = exact ? Object.keys(stored).find((key) => !Object.hasOwn(wanted, key)) : undefined;
   if (wrong === undefined && extra === undefined) return;
   const which = JSON.stringify(wrong?.[0] ?? extra);

@@ -55,7 +55,10 @@ export function checkEnvelopeSegmentBytes(segmentBytes: number): number {
  * Draws a data key, wraps it under every provider and writes the header of a write-once body.
  * @throws VolsealError `ERR_VOLSEAL_INVALID_ARGUMENT`, `ERR_VOLSEAL_HEADER_FULL`, `ERR_VOLSEAL_ABORTED` and what providers throw
  */
-export async function createEnvelope(providers: readonly KeyProvider[], options: NewEnvelopeOptions): Promise<NewEnvelope> {
+export async function createEnvelope(
+  providers: readonly KeyProvider[],
+  options: NewEnvelopeOptions,
+): Promise<NewEnvelope> {
   const segmentBytes = checkEnvelopeSegmentBytes(options.segmentBytes ?? defaultSegmentBytes);
   const context = encodeContext(options.context);
   const dataKey = new Secret(randomSecret(dataKeyBytes));
@@ -68,7 +71,12 @@ export async function createEnvelope(providers: readonly KeyProvider[], options:
   });
   key.wipe();
   try {
-    const binding = { fileId, floeHeader: encryptor.header, context: options.context ?? {}, signal: options.signal };
+    const binding = {
+      fileId,
+      floeHeader: encryptor.header,
+      context: options.context ?? {},
+      signal: options.signal,
+    };
     const filled = await fillSlots(providers, dataKey, binding);
     const onlyVolumeKeys = filled.every(({ wrapped }) => wrapped.type === 'volume-key');
     const slots = filled.map(encodeSlot);
@@ -104,13 +112,21 @@ function encodeRegion(content: HeaderContent, slots: readonly Uint8Array[], data
 }
 
 /** The smallest region that leaves room for one more slot and a location (docs/format/v1.md §3, Room). */
-function chooseRegionBytes(context: Uint8Array, slots: readonly Uint8Array[], onlyVolumeKeys: boolean): number {
+function chooseRegionBytes(
+  context: Uint8Array,
+  slots: readonly Uint8Array[],
+  onlyVolumeKeys: boolean,
+): number {
   const longestSlot = Math.max(spareSlotBytes, ...slots.map((slot) => slot.length + 2));
   const needed = copyBytesFor(context, slots) + longestSlot + spareLocationBytes;
   let regionBytes = onlyVolumeKeys ? minRegionBytes : minProviderRegionBytes;
   while (regionBytes / 2 < needed) regionBytes *= 2;
   if (regionBytes <= maxRegionBytes) return regionBytes;
-  throw new VolsealError('ERR_VOLSEAL_HEADER_FULL', `the context and ${slots.length} key slots do not fit into a header`, {
-    hint: 'use a shorter context or fewer key providers',
-  });
+  throw new VolsealError(
+    'ERR_VOLSEAL_HEADER_FULL',
+    `the context and ${slots.length} key slots do not fit into a header`,
+    {
+      hint: 'use a shorter context or fewer key providers',
+    },
+  );
 }

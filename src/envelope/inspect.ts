@@ -45,7 +45,8 @@ export interface InspectedCopy {
 export function describeHeader(region: HeaderRegion, sealedBytes: number): Inspection {
   const { header, regionBytes, goodCopies, states } = region;
   const { aead, layout } = parseFloeParameters(header.floeHeader);
-  const shape = header.bodyKind === bodyKinds.writeOnce ? bodyShape(layout, sealedBytes - regionBytes) : undefined;
+  const shape =
+    header.bodyKind === bodyKinds.writeOnce ? bodyShape(layout, sealedBytes - regionBytes) : undefined;
   const inspection: Inspection = {
     format: 'volseal',
     version,

@@ -53,7 +53,11 @@ export async function openEnvelope(
     }
     if (region.states.includes('damaged') || region.states.includes('absent')) {
       const message = 'one of the two header copies is damaged; the other one was used';
-      publishWarning({ code: 'header-copy-damaged', message, ...(options.path !== undefined && { path: options.path }) });
+      publishWarning({
+        code: 'header-copy-damaged',
+        message,
+        ...(options.path !== undefined && { path: options.path }),
+      });
     }
     return { fileId: header.fileId, regionBytes: region.regionBytes, context, decryptor };
   } finally {
@@ -81,8 +85,12 @@ function verifyCopies(region: HeaderRegion, dataKey: Secret): void {
   const forged = region.goodCopies.find((copy) => !verifyMac(copy, macKey));
   macKey.wipe();
   if (forged === undefined) return;
-  throw new VolsealError('ERR_VOLSEAL_HEADER_TAMPERED', `copy ${forged.halfIndex} of the header was changed by someone without the key`, {
-    hint: 'restore the file from a backup',
-    offset: forged.halfIndex === 0 ? 0 : region.regionBytes / 2,
-  });
+  throw new VolsealError(
+    'ERR_VOLSEAL_HEADER_TAMPERED',
+    `copy ${forged.halfIndex} of the header was changed by someone without the key`,
+    {
+      hint: 'restore the file from a backup',
+      offset: forged.halfIndex === 0 ? 0 : region.regionBytes / 2,
+    },
+  );
 }

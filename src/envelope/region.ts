@@ -3,7 +3,15 @@
 import { bytesEqual } from '../bytes.ts';
 import { VolsealError } from '../errors.ts';
 import { maxRegionBytes, minRegionBytes } from '../limits.ts';
-import { type CopyFinding, copyPrefixBytes, findCopy, type HeaderCopy, readPrefix, sameContent, sameIdentity } from './v1/copy.ts';
+import {
+  type CopyFinding,
+  copyPrefixBytes,
+  findCopy,
+  type HeaderCopy,
+  readPrefix,
+  sameContent,
+  sameIdentity,
+} from './v1/copy.ts';
 import { magic, version } from './v1/constants.ts';
 
 const secondHalfOffsets = [1_024, 2_048, 4_096, 8_192, 16_384, 32_768] as const;
@@ -27,7 +35,8 @@ export interface HeaderRegion {
 export function headerBytesNeeded(bytes: Uint8Array): number {
   if (bytes.length < copyPrefixBytes) return copyPrefixBytes;
   const prefix = readPrefix(bytes);
-  if (prefix?.version !== version || prefix.halfIndex !== 0 || prefix.regionBytes === undefined) return maxRegionBytes;
+  if (prefix?.version !== version || prefix.halfIndex !== 0 || prefix.regionBytes === undefined)
+    return maxRegionBytes;
   if (bytes.length < prefix.regionBytes) return prefix.regionBytes;
   // A damaged first half can name the wrong region size.
   return checkedState(bytes) === 'good' ? prefix.regionBytes : maxRegionBytes;
@@ -54,9 +63,13 @@ export function findHeader(bytes: Uint8Array): HeaderRegion {
   if (a === undefined) throw noGoodCopy(bytes, first, second);
   if (b !== undefined) {
     if (!sameIdentity(a, b) || (a.generation === b.generation && !sameContent(a, b))) {
-      throw new VolsealError('ERR_VOLSEAL_HEADER_CONFLICT', 'the two copies of the header contradict each other', {
-        hint: 'one of them was put in from elsewhere; restore the file from a backup',
-      });
+      throw new VolsealError(
+        'ERR_VOLSEAL_HEADER_CONFLICT',
+        'the two copies of the header contradict each other',
+        {
+          hint: 'one of them was put in from elsewhere; restore the file from a backup',
+        },
+      );
     }
   }
   const header = b !== undefined && b.generation > a.generation ? b : a;
@@ -69,7 +82,8 @@ function stateOf(finding: CopyFinding): CopyState {
 }
 
 function secondAt(bytes: Uint8Array, offset: number): CopyFinding {
-  return findCopy(bytes.subarray(offset), 1);
+  // The half ends where the region does: what follows is body.
+  return findCopy(bytes.subarray(offset, 2 * offset), 1);
 }
 
 /**

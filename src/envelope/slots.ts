@@ -31,14 +31,25 @@ function streamWrapInfo(binding: SlotBinding): WrapInfo {
 
 /** The providers of the `keys` option, checked. */
 export function providersOf(keys: Keys | undefined): readonly KeyProvider[] {
-  const providers = Array.isArray(keys) ? (keys as readonly KeyProvider[]) : keys === undefined ? [] : [keys as KeyProvider];
+  const providers = Array.isArray(keys)
+    ? (keys as readonly KeyProvider[])
+    : keys === undefined
+      ? []
+      : [keys as KeyProvider];
   const usable = providers.every(
-    (provider) => typeof provider?.wrap === 'function' && typeof provider.unwrap === 'function' && typeof provider.describe === 'function',
+    (provider) =>
+      typeof provider?.wrap === 'function' &&
+      typeof provider.unwrap === 'function' &&
+      typeof provider.describe === 'function',
   );
   if (providers.length === 0 || !usable) {
-    throw invalidArgument('keys must be a key provider or an array of them', "for Fly secrets: import { flySecrets } from 'volseal/kms'");
+    throw invalidArgument(
+      'keys must be a key provider or an array of them',
+      "for Fly secrets: import { flySecrets } from 'volseal/kms'",
+    );
   }
-  if (providers.length > maxSlots) throw invalidArgument(`at most ${maxSlots} key providers fit into one file`);
+  if (providers.length > maxSlots)
+    throw invalidArgument(`at most ${maxSlots} key providers fit into one file`);
   return providers;
 }
 
@@ -60,35 +71,76 @@ async function callProvider<T>(
   }
 }
 
+/** Text that is not ours, for a message: cut, and without what a terminal would obey. */
+function clean(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ').slice(0, 200);
+}
+
+function textOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return 'something that cannot be shown';
+  }
+}
+
 function providerError(provider: KeyProvider, kind: string, error: unknown): VolsealError {
   if (error instanceof VolsealError) return error;
-  const text = (error instanceof Error ? error.message : String(error)).replace(/[\p{Cc}\p{Cf}]+/gu, ' ').slice(0, 200);
-  return new VolsealError('ERR_VOLSEAL_PROVIDER_FAILED', `key provider ${provider.type} failed to ${kind}: ${JSON.stringify(text)}`, {
-    hint: 'the provider could not be used; check its configuration',
-    cause: error,
-  });
+  const text = clean(textOf(error));
+  return new VolsealError(
+    'ERR_VOLSEAL_PROVIDER_FAILED',
+    `key provider ${provider.type} failed to ${kind}: ${JSON.stringify(text)}`,
+    {
+      hint: 'the provider could not be used; check its configuration',
+      cause: error,
+    },
+  );
 }
 
 /** One slot for each provider. Each is opened again before it counts: a wrap that does not open is lost data. */
-export async function fillSlots(providers: readonly KeyProvider[], dataKey: Secret, binding: SlotBinding): Promise<Slot[]> {
+export async function fillSlots(
+  providers: readonly KeyProvider[],
+  dataKey: Secret,
+  binding: SlotBinding,
+): Promise<Slot[]> {
   const info = streamWrapInfo(binding);
   const slots: Slot[] = [];
   for (const provider of providers) {
     throwIfAborted(binding.signal);
-    const wrapped = await callProvider('wrap', provider, () => provider.wrap(dataKey.bytes(), info), (result) => result?.keyId);
-    if (wrapped.type !== provider.type) throw badWrap(provider);
-    const opened = await callProvider('unwrap', provider, () => provider.unwrap(wrapped, info), () => wrapped.keyId);
-    const same = opened.length === dataKeyBytes && bytesEqual(opened, dataKey.bytes());
-    opened.fill(0);
-    if (!same) throw badWrap(provider);
+    const wrapped = await callProvider(
+      'wrap',
+      provider,
+      () => provider.wrap(dataKey.bytes(), info),
+      (result) => result?.keyId,
+    );
+    if (!isWrap(wrapped, provider.type))
+      throw returned(provider, 'something else than a wrapped key of its own');
+    const opened = await callProvider(
+      'unwrap',
+      provider,
+      () => provider.unwrap(wrapped, info),
+      () => wrapped.keyId,
+    );
+    const same = isDataKey(opened) && bytesEqual(opened, dataKey.bytes());
+    if (opened instanceof Uint8Array) opened.fill(0);
+    if (!same) throw returned(provider, 'a wrapped key that it does not open again');
     slots.push(slotFromWrapped(wrapped));
   }
   return slots;
 }
 
-function badWrap(provider: KeyProvider): VolsealError {
-  return new VolsealError('ERR_VOLSEAL_PROVIDER_FAILED', `key provider ${provider.type} returned a wrapped key that it does not open again`, {
-    hint: 'nothing was written; try again, and report it to the provider if it stays so',
+function isWrap(value: unknown, type: string): value is WrappedKey {
+  const wrap = value as Partial<WrappedKey> | null | undefined;
+  return wrap?.type === type && typeof wrap.keyId === 'string' && wrap.bytes instanceof Uint8Array;
+}
+
+function isDataKey(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === dataKeyBytes;
+}
+
+function returned(provider: KeyProvider, what: string): VolsealError {
+  return new VolsealError('ERR_VOLSEAL_PROVIDER_FAILED', `key provider ${provider.type} returned ${what}`, {
+    hint: 'try again, and report it to whoever made the provider if it stays so',
   });
 }
 
@@ -96,7 +148,11 @@ function badWrap(provider: KeyProvider): VolsealError {
  * The data key out of the first slot that a given provider has the key for. Another slot is only tried when a provider
  * cannot be reached, never when a slot does not open.
  */
-export async function openSlots(providers: readonly KeyProvider[], slots: readonly Slot[], binding: SlotBinding): Promise<Secret> {
+export async function openSlots(
+  providers: readonly KeyProvider[],
+  slots: readonly Slot[],
+  binding: SlotBinding,
+): Promise<Secret> {
   const info = streamWrapInfo(binding);
   const infos: ProviderInfo[] = [];
   let unavailable: VolsealError | undefined;
@@ -107,9 +163,14 @@ export async function openSlots(providers: readonly KeyProvider[], slots: readon
       infos.push(described);
       const slot = slots.find(({ wrapped }) => hasKey(described, wrapped));
       if (slot === undefined) continue;
-      const key = await callProvider('unwrap', provider, () => provider.unwrap(slot.wrapped, info), () => slot.wrapped.keyId);
-      if (key.length === dataKeyBytes) return new Secret(key);
-      throw new VolsealError('ERR_VOLSEAL_PROVIDER_FAILED', `key provider ${provider.type} returned a key of ${key.length} bytes`);
+      const key = await callProvider(
+        'unwrap',
+        provider,
+        () => provider.unwrap(slot.wrapped, info),
+        () => slot.wrapped.keyId,
+      );
+      if (isDataKey(key)) return new Secret(key);
+      throw returned(provider, `something else than a key of ${dataKeyBytes} bytes`);
     } catch (error) {
       if (!(error instanceof VolsealError) || error.code !== 'ERR_VOLSEAL_PROVIDER_UNAVAILABLE') throw error;
       unavailable ??= error;
@@ -119,11 +180,14 @@ export async function openSlots(providers: readonly KeyProvider[], slots: readon
 }
 
 async function describe(provider: KeyProvider, signal: AbortSignal | undefined): Promise<ProviderInfo> {
+  let info: ProviderInfo | null | undefined;
   try {
-    return await provider.describe(signal === undefined ? {} : { signal });
+    info = await provider.describe(signal === undefined ? {} : { signal });
   } catch (error) {
     throw providerError(provider, 'describe its keys', error);
   }
+  if (Array.isArray(info?.keys)) return info;
+  throw returned(provider, 'no list of its keys');
 }
 
 function hasKey(info: ProviderInfo, wrapped: WrappedKey): boolean {
@@ -133,17 +197,27 @@ function hasKey(info: ProviderInfo, wrapped: WrappedKey): boolean {
 function keyMissing(slots: readonly Slot[], infos: readonly ProviderInfo[]): VolsealError {
   const wanted = slots.map(slotName).join(', or ');
   const have = infos
-    .flatMap(({ type, keys }) => keys.map(({ keyId, label }) => (label === undefined ? `${type} ${keyId}` : `${label} (key id ${keyId})`)))
+    .flatMap(({ type, keys }) =>
+      keys.map(({ keyId, label }) =>
+        label === undefined ? `${type} ${clean(keyId)}` : `${label} (key id ${keyId})`,
+      ),
+    )
     .join(', ');
-  return new VolsealError('ERR_VOLSEAL_KEY_MISSING', `no key here opens it: it needs ${wanted}; here: ${have || 'none'}`, {
-    hint: missingHint(slots, infos),
-  });
+  return new VolsealError(
+    'ERR_VOLSEAL_KEY_MISSING',
+    `no key here opens it: it needs ${wanted}; here: ${have || 'none'}`,
+    {
+      hint: missingHint(slots, infos),
+    },
+  );
 }
 
 function slotName({ wrapped, keyVersion, label }: Slot): string {
-  if (wrapped.type === 'fly-secrets') return `the Fly secret ${label ?? '(without a label)'} (key id ${wrapped.keyId})`;
-  if (wrapped.type === 'volume-key') return `volume key ${keyVersion} of its volume (key id ${wrapped.keyId})`;
-  return `${wrapped.type} ${wrapped.keyId}`;
+  if (wrapped.type === 'fly-secrets')
+    return `the Fly secret ${label ?? '(without a label)'} (key id ${wrapped.keyId})`;
+  if (wrapped.type === 'volume-key')
+    return `volume key ${keyVersion} of its volume (key id ${wrapped.keyId})`;
+  return `${wrapped.type} ${clean(wrapped.keyId)}`;
 }
 
 function missingHint(slots: readonly Slot[], infos: readonly ProviderInfo[]): string {
@@ -154,7 +228,7 @@ function missingHint(slots: readonly Slot[], infos: readonly ProviderInfo[]): st
       : `give the key provider ${slots[0]?.wrapped.type}`;
   }
   const label = fly.label ?? 'LABEL';
-  const sameLabel = infos.some(({ keys }) => keys.some((key) => key.label === fly.label));
+  const sameLabel = infos.some(({ keys }) => keys.some((key) => key.label === label));
   return sameLabel
     ? `the secret ${label} has another value here than where the data was sealed; if the right one is staged, run: fly secrets deploy`
     : `set the secret that the data was sealed with: fly secrets set VOLSEAL_SECRET_${label}=-   (if it is set already but staged: fly secrets deploy)`;

@@ -7,7 +7,14 @@ import { dataKeyBytes } from '../limits.ts';
 import { checkBytes, checkKey, checkOptions, invalidArgument } from '../options.ts';
 import { Secret } from '../secret.ts';
 import { checkPosition } from './encryptor.ts';
-import { floeHeaderBytes, messageIvBytes, parameterBytes, prefixBytes, type SegmentLayout, tagBytes } from './layout.ts';
+import {
+  floeHeaderBytes,
+  messageIvBytes,
+  parameterBytes,
+  prefixBytes,
+  type SegmentLayout,
+  tagBytes,
+} from './layout.ts';
 import { floeHeaderTag, MessageKeys, writeSegmentAad } from './message.ts';
 import { type FloeParameters, parseFloeParameters } from './parameters.ts';
 
@@ -65,9 +72,13 @@ export class FloeDecryptor {
     const headerTag = header.subarray(parameterBytes + messageIvBytes);
     if (!constantTimeEqual(floeHeaderTag(parameters, ownKey, iv, associatedData), headerTag)) {
       ownKey.wipe();
-      throw new VolsealError('ERR_VOLSEAL_WRONG_KEY', 'the key or the associated data is not the one of this message', {
-        hint: 'check both; if they are right, the FLOE header was changed',
-      });
+      throw new VolsealError(
+        'ERR_VOLSEAL_WRONG_KEY',
+        'the key or the associated data is not the one of this message',
+        {
+          hint: 'check both; if they are right, the FLOE header was changed',
+        },
+      );
     }
     const maskBits = options.rotationMaskBits ?? parameters.aead.rotationMaskBits;
     if (!Number.isInteger(maskBits) || maskBits < 0 || maskBits > 40) {
@@ -86,7 +97,11 @@ export class FloeDecryptor {
    */
   openSegment(sealed: Uint8Array, position: number, final: boolean): Uint8Array {
     const plain = this.openSegmentParts([checkBytes('a segment', sealed)], position, final);
-    return plain.length === 1 ? (plain[0] as Uint8Array) : concatBytes(...plain);
+    // Not the Buffer that node:crypto gives: its `slice` shares memory.
+    const [only] = plain;
+    return plain.length === 1 && only !== undefined
+      ? new Uint8Array(only.buffer, only.byteOffset, only.length)
+      : concatBytes(...plain);
   }
 
   /**
@@ -98,13 +113,23 @@ export class FloeDecryptor {
     checkPosition(position);
     let sealedBytes = 0;
     for (const piece of sealed) sealedBytes += piece.length;
-    if (final ? sealedBytes < layout.overheadBytes || sealedBytes > layout.segmentBytes : sealedBytes !== layout.segmentBytes) {
+    if (
+      final
+        ? sealedBytes < layout.overheadBytes || sealedBytes > layout.segmentBytes
+        : sealedBytes !== layout.segmentBytes
+    ) {
       throw tampered(position);
     }
     const [head, ciphertext, tag] = split(sealed, prefixBytes + aead.nonceBytes, sealedBytes - tagBytes);
     if (readU32(head, 0) !== (final ? sealedBytes : nonFinal)) throw tampered(position);
     writeSegmentAad(this.#aad, position, final);
-    const plain = aead.open(this.#keys.segmentKey(position), head.subarray(prefixBytes), this.#aad, ciphertext, tag);
+    const plain = aead.open(
+      this.#keys.segmentKey(position),
+      head.subarray(prefixBytes),
+      this.#aad,
+      ciphertext,
+      tag,
+    );
     if (plain === undefined) throw tampered(position);
     return plain;
   }
@@ -122,13 +147,21 @@ export function claimedFinalBytes(prefix: Uint8Array): number | undefined {
 }
 
 function tampered(position: number): VolsealError {
-  return new VolsealError('ERR_VOLSEAL_TAMPERED', `segment ${position} is not authentic: it was changed or moved`, {
-    hint: 'restore the data from a backup',
-  });
+  return new VolsealError(
+    'ERR_VOLSEAL_TAMPERED',
+    `segment ${position} is not authentic: it was changed or moved`,
+    {
+      hint: 'restore the data from a backup',
+    },
+  );
 }
 
 /** Cuts pieces that count as joined into head, middle pieces and tail. Head and tail are copied when a border runs through them. */
-function split(pieces: readonly Uint8Array[], headBytes: number, tailAt: number): [Uint8Array, Uint8Array[], Uint8Array] {
+function split(
+  pieces: readonly Uint8Array[],
+  headBytes: number,
+  tailAt: number,
+): [Uint8Array, Uint8Array[], Uint8Array] {
   if (pieces.length === 1) {
     const only = pieces[0] as Uint8Array;
     return [only.subarray(0, headBytes), [only.subarray(headBytes, tailAt)], only.subarray(tailAt)];

@@ -46,7 +46,8 @@ function diagnose(
   } else if (final && claimedBytes > bytes.length && claimedBytes <= segmentBytes) {
     return cutShort;
   } else if (claimedBytes >= overheadBytes && claimedBytes <= bytes.length) {
-    if (opens(decryptor, [bytes.subarray(0, claimedBytes)], position, true)) return trailingData(offset + claimedBytes);
+    if (opens(decryptor, [bytes.subarray(0, claimedBytes)], position, true))
+      return trailingData(offset + claimedBytes);
   }
   return new VolsealError(error.code, error.message, { hint: error.hint, offset });
 }

@@ -107,4 +107,3 @@ export function checkPosition(position: number): void {
     throw invalidArgument('a segment position is a whole number from 0 to 2^40 - 1');
   }
 }
-

@@ -68,7 +68,11 @@ export interface BodyShape {
 
 /** The only shape that a body of `sealedBytes` can have, or undefined when no body has that size. */
 export function bodyShape(layout: SegmentLayout, sealedBytes: number): BodyShape | undefined {
-  if (!Number.isSafeInteger(sealedBytes) || sealedBytes < layout.overheadBytes || sealedBytes > maxSealedBytes) {
+  if (
+    !Number.isSafeInteger(sealedBytes) ||
+    sealedBytes < layout.overheadBytes ||
+    sealedBytes > maxSealedBytes
+  ) {
     return undefined;
   }
   const segments = Math.ceil(sealedBytes / layout.segmentBytes);
@@ -78,7 +82,10 @@ export function bodyShape(layout: SegmentLayout, sealedBytes: number): BodyShape
 }
 
 /** Which segment holds a plaintext offset, and where in it. */
-export function locate(layout: SegmentLayout, plainOffset: number): { position: number; offsetInSegment: number } {
+export function locate(
+  layout: SegmentLayout,
+  plainOffset: number,
+): { position: number; offsetInSegment: number } {
   const offsetInSegment = plainOffset % layout.plainSegmentBytes;
   return { position: (plainOffset - offsetInSegment) / layout.plainSegmentBytes, offsetInSegment };
 }

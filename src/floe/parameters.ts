@@ -17,10 +17,17 @@ export interface FloeParameters {
   readonly encoded: Uint8Array;
 }
 
-export function floeParameters(suite: Suite = 'aes-256-gcm', segmentBytes: number = defaultSegmentBytes): FloeParameters {
+export function floeParameters(
+  suite: Suite = 'aes-256-gcm',
+  segmentBytes: number = defaultSegmentBytes,
+): FloeParameters {
   const aead = aeadBySuite(suite);
   const layout = segmentLayout(segmentBytes, aead.nonceBytes);
-  const encoded = concatBytes(Uint8Array.of(aead.id, hkdfExpandSha384), u32(segmentBytes), u32(messageIvBytes));
+  const encoded = concatBytes(
+    Uint8Array.of(aead.id, hkdfExpandSha384),
+    u32(segmentBytes),
+    u32(messageIvBytes),
+  );
   return { aead, layout, encoded };
 }
 
@@ -28,19 +35,31 @@ export function floeParameters(suite: Suite = 'aes-256-gcm', segmentBytes: numbe
 export function parseFloeParameters(header: Uint8Array): FloeParameters {
   if (header.length < parameterBytes) throw invalidArgument('a FLOE header has 74 bytes');
   if (header[1] !== hkdfExpandSha384) {
-    throw new VolsealError('ERR_VOLSEAL_UNSUPPORTED_SUITE', `sealed with an unknown key derivation (KDF id ${header[1]})`, {
-      hint: 'a newer volseal may know it; upgrade and try again',
-    });
+    throw new VolsealError(
+      'ERR_VOLSEAL_UNSUPPORTED_SUITE',
+      `sealed with an unknown key derivation (KDF id ${header[1]})`,
+      {
+        hint: 'a newer volseal may know it; upgrade and try again',
+      },
+    );
   }
   const aead = aeadById(header[0] as number);
   if (readU32(header, 6) !== messageIvBytes) {
-    throw new VolsealError('ERR_VOLSEAL_UNSUPPORTED_SUITE', `sealed with a ${readU32(header, 6)}-byte message IV`, {
-      hint: 'FLOE messages have 32-byte IVs; is this one?',
-    });
+    throw new VolsealError(
+      'ERR_VOLSEAL_UNSUPPORTED_SUITE',
+      `sealed with a ${readU32(header, 6)}-byte message IV`,
+      {
+        hint: 'FLOE messages have 32-byte IVs; is this one?',
+      },
+    );
   }
   const segmentBytes = readU32(header, 2);
   try {
-    return { aead, layout: segmentLayout(segmentBytes, aead.nonceBytes), encoded: header.slice(0, parameterBytes) };
+    return {
+      aead,
+      layout: segmentLayout(segmentBytes, aead.nonceBytes),
+      encoded: header.slice(0, parameterBytes),
+    };
   } catch (cause) {
     throw new VolsealError('ERR_VOLSEAL_UNSUPPORTED_SUITE', `sealed with segments of ${segmentBytes} bytes`, {
       hint: 'segments of up to 4 MiB are supported',

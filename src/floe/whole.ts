@@ -9,7 +9,12 @@ import { bodyBytes, bodyShape, floeHeaderBytes } from './layout.ts';
 import { floeParameters } from './parameters.ts';
 
 /** Seals all of `plain` as the body of a message into `target`, from `targetOffset` on. */
-export function sealBody(encryptor: FloeEncryptor, plain: Uint8Array, target: Uint8Array, targetOffset: number): void {
+export function sealBody(
+  encryptor: FloeEncryptor,
+  plain: Uint8Array,
+  target: Uint8Array,
+  targetOffset: number,
+): void {
   const step = encryptor.plainSegmentBytes;
   let at = targetOffset;
   for (let position = 0, from = 0; ; position++, from += step) {
@@ -54,7 +59,11 @@ export function openBody(decryptor: FloeDecryptor, body: Uint8Array, baseOffset:
  * @param key 32 bytes
  * @throws VolsealError `ERR_VOLSEAL_INVALID_ARGUMENT`, `ERR_VOLSEAL_UNSUPPORTED_SUITE`, `ERR_VOLSEAL_UNKNOWN_OPTION`
  */
-export function floeEncrypt(key: Uint8Array, plaintext: Uint8Array, options: FloeEncryptOptions = {}): Uint8Array {
+export function floeEncrypt(
+  key: Uint8Array,
+  plaintext: Uint8Array,
+  options: FloeEncryptOptions = {},
+): Uint8Array {
   checkOptions('floeEncrypt', options, ['associatedData', 'segmentBytes', 'suite']);
   const plain = checkBytes('plaintext', plaintext);
   const encryptor = FloeEncryptor.start(key, options);
@@ -72,17 +81,26 @@ export function floeEncrypt(key: Uint8Array, plaintext: Uint8Array, options: Flo
  * @throws VolsealError `ERR_VOLSEAL_WRONG_KEY`, `ERR_VOLSEAL_TAMPERED`, `ERR_VOLSEAL_TRUNCATED`, `ERR_VOLSEAL_TRAILING_DATA`,
  *   `ERR_VOLSEAL_UNSUPPORTED_SUITE`, `ERR_VOLSEAL_INVALID_ARGUMENT`, `ERR_VOLSEAL_UNKNOWN_OPTION`
  */
-export function floeDecrypt(key: Uint8Array, message: Uint8Array, options: FloeDecryptOptions = {}): Uint8Array {
+export function floeDecrypt(
+  key: Uint8Array,
+  message: Uint8Array,
+  options: FloeDecryptOptions = {},
+): Uint8Array {
   checkOptions('floeDecrypt', options, ['associatedData', 'rotationMaskBits']);
   if (checkBytes('message', message).length < floeHeaderBytes) throw truncatedBody(message.length);
   const decryptor = FloeDecryptor.start(key, message.subarray(0, floeHeaderBytes), options);
-  const plain = openBody(decryptor, message.subarray(floeHeaderBytes), floeHeaderBytes);
-  decryptor.wipe();
-  return plain;
+  try {
+    return openBody(decryptor, message.subarray(floeHeaderBytes), floeHeaderBytes);
+  } finally {
+    decryptor.wipe();
+  }
 }
 
 /** Bytes of the message that `floeEncrypt` makes of `plainBytes`. */
-export function sealedBytes(plainBytes: number, options: Pick<FloeEncryptOptions, 'segmentBytes' | 'suite'> = {}): number {
+export function sealedBytes(
+  plainBytes: number,
+  options: Pick<FloeEncryptOptions, 'segmentBytes' | 'suite'> = {},
+): number {
   return floeHeaderBytes + bodyBytes(floeParameters(options.suite, options.segmentBytes).layout, plainBytes);
 }
 
@@ -90,8 +108,14 @@ export function sealedBytes(plainBytes: number, options: Pick<FloeEncryptOptions
  * Plaintext bytes in a message of `sealedBytes`.
  * @throws VolsealError `ERR_VOLSEAL_TRUNCATED` when no message has that size
  */
-export function plainBytes(sealedBytes: number, options: Pick<FloeEncryptOptions, 'segmentBytes' | 'suite'> = {}): number {
-  const shape = bodyShape(floeParameters(options.suite, options.segmentBytes).layout, sealedBytes - floeHeaderBytes);
+export function plainBytes(
+  sealedBytes: number,
+  options: Pick<FloeEncryptOptions, 'segmentBytes' | 'suite'> = {},
+): number {
+  const shape = bodyShape(
+    floeParameters(options.suite, options.segmentBytes).layout,
+    sealedBytes - floeHeaderBytes,
+  );
   if (shape === undefined) throw truncatedBody(sealedBytes);
   return shape.plainBytes;
 }

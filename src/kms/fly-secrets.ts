@@ -31,7 +31,8 @@ const slotType = 2;
 const scopeIds = { stream: 0, volume: 1, database: 2 } as const;
 const keyVersion = new Uint8Array(4);
 const defaultPrefix = 'VOLSEAL_SECRET_';
-const labelPattern = /^[A-Za-z0-9_]{1,32}$/;
+/** A variable of a label that begins with FILE_ would name a file. */
+const labelPattern = /^(?!FILE_)[A-Za-z0-9_]{1,32}$/;
 /** Volumes and databases are few in one process; the cache only must not grow without end. */
 const maxCachedKeks = 256;
 
@@ -56,12 +57,16 @@ export function flySecrets(options: FlySecretsOptions = {}): KeyProvider {
   const prefix = options.prefix ?? defaultPrefix;
   const generations = readGenerations(env, prefix, options.files ?? {}, options.removeFromEnv ?? false);
   if (generations.length === 0) {
-    throw new VolsealError('ERR_VOLSEAL_NO_SECRET', `no secret is set: there is no ${prefix}<label> variable`, {
-      hint: `volseal keygen --label v1 | fly secrets set ${prefix}v1=-   (then deploy; staged secrets do not reach running Machines)`,
-    });
+    throw new VolsealError(
+      'ERR_VOLSEAL_NO_SECRET',
+      `no secret is set: there is no ${prefix}<label> variable`,
+      {
+        hint: `volseal keygen --label v1 | fly secrets set ${prefix}v1=-   (then deploy; staged secrets do not reach running Machines)`,
+      },
+    );
   }
   warnAboutEqualSecrets(generations);
-  return new FlySecrets(generations, prefix, options.primary ?? env['VOLSEAL_PRIMARY']);
+  return new FlySecrets(generations, prefix, options.primary ?? (env['VOLSEAL_PRIMARY'] || undefined));
 }
 
 function readGenerations(
@@ -76,9 +81,17 @@ function readGenerations(
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith(prefix) || value === undefined) continue;
     if (name.startsWith(filePrefix)) {
-      found.push({ label: name.slice(filePrefix.length), source: name, read: () => readSecretFile(name, value) });
+      found.push({
+        label: name.slice(filePrefix.length),
+        source: name,
+        read: () => readSecretFile(name, value),
+      });
     } else {
-      found.push({ label: name.slice(prefix.length), source: name, read: () => parseSecretText(name, value) });
+      found.push({
+        label: name.slice(prefix.length),
+        source: name,
+        read: () => parseSecretText(name, value),
+      });
       used.push(name);
     }
   }
@@ -88,15 +101,23 @@ function readGenerations(
   const generations: Generation[] = [];
   for (const { label, source, read } of found.toSorted((a, b) => (a.label < b.label ? -1 : 1))) {
     if (!labelPattern.test(label)) {
-      throw new VolsealError('ERR_VOLSEAL_SECRET_INVALID', `${source}: ${JSON.stringify(label)} is not a label`, {
-        hint: 'labels have 1 to 32 letters, digits and underscores, for example v1',
-      });
+      throw new VolsealError(
+        'ERR_VOLSEAL_SECRET_INVALID',
+        `${source}: ${JSON.stringify(label)} is not a label`,
+        {
+          hint: 'labels have 1 to 32 letters, digits and underscores and do not begin with FILE_, for example v1',
+        },
+      );
     }
     const twin = generations.find((other) => other.label === label);
     if (twin !== undefined) {
-      throw new VolsealError('ERR_VOLSEAL_SECRET_INVALID', `the label ${label} is given twice: ${twin.source} and ${source}`, {
-        hint: 'use another label for one of them',
-      });
+      throw new VolsealError(
+        'ERR_VOLSEAL_SECRET_INVALID',
+        `the label ${label} is given twice: ${twin.source} and ${source}`,
+        {
+          hint: 'use another label for one of them',
+        },
+      );
     }
     const ikm = read();
     const keyIdRaw = hkdfSha256(ikm, labels.keyIdSalt, new Uint8Array(0), keyIdBytes);
@@ -147,6 +168,7 @@ class FlySecrets implements KeyProvider {
   readonly #generations: readonly Generation[];
   readonly #prefix: string;
   readonly #primaryLabel: string | undefined;
+  #closed = false;
 
   constructor(generations: readonly Generation[], prefix: string, primaryLabel: string | undefined) {
     this.#generations = generations;
@@ -155,17 +177,23 @@ class FlySecrets implements KeyProvider {
   }
 
   async wrap(key: Uint8Array, info: WrapInfo): Promise<WrappedKey> {
-    throwIfAborted(info.signal);
+    this.#checkOpen(info);
     const generation = this.#primary();
     const wrapped = wrapLocal(this.#keys(generation, info), key, slotAad(generation.keyIdRaw, info));
-    return { type: this.type, keyId: generation.keyId, bytes: concatBytes(wrapped, Buffer.from(generation.label, 'latin1')) };
+    return {
+      type: this.type,
+      keyId: generation.keyId,
+      bytes: concatBytes(wrapped, Buffer.from(generation.label, 'latin1')),
+    };
   }
 
   async unwrap(wrapped: WrappedKey, info: WrapInfo): Promise<Uint8Array> {
-    throwIfAborted(info.signal);
+    this.#checkOpen(info);
     const generation = this.#generations.find((candidate) => candidate.keyId === wrapped.keyId);
     if (generation === undefined) {
-      throw new VolsealError('ERR_VOLSEAL_KEY_MISSING', `no secret here has the key id ${wrapped.keyId}`);
+      throw new VolsealError('ERR_VOLSEAL_KEY_MISSING', `no secret here has the key id ${wrapped.keyId}`, {
+        hint: 'set the secret that it was wrapped under, or give the provider that has it',
+      });
     }
     const bytes = wrapped.bytes.subarray(0, localWrapBytes);
     const key = unwrapLocal(this.#keys(generation, info), bytes, slotAad(generation.keyIdRaw, info));
@@ -182,11 +210,25 @@ class FlySecrets implements KeyProvider {
     return {
       type: this.type,
       primary: primary?.keyId ?? '',
-      keys: this.#generations.map(({ keyId, label }) => ({ keyId, label, primary: label === primary?.label })),
+      keys: this.#generations.map(({ keyId, label }) => ({
+        keyId,
+        label,
+        primary: label === primary?.label,
+      })),
     };
   }
 
+  #checkOpen({ signal }: WrapInfo): void {
+    throwIfAborted(signal);
+    if (this.#closed) {
+      throw new VolsealError('ERR_VOLSEAL_CLOSED', 'the keys were closed', {
+        hint: 'call flySecrets() again, or close later',
+      });
+    }
+  }
+
   close(): void {
+    this.#closed = true;
     for (const { ikm, keks } of this.#generations) {
       ikm.wipe();
       for (const keys of keks.values()) wipeKeys(keys);
@@ -195,7 +237,8 @@ class FlySecrets implements KeyProvider {
   }
 
   #findPrimary(): Generation | undefined {
-    if (this.#primaryLabel !== undefined) return this.#generations.find(({ label }) => label === this.#primaryLabel);
+    if (this.#primaryLabel !== undefined)
+      return this.#generations.find(({ label }) => label === this.#primaryLabel);
     return this.#generations.length === 1 ? this.#generations[0] : undefined;
   }
 
@@ -204,13 +247,21 @@ class FlySecrets implements KeyProvider {
     if (primary !== undefined) return primary;
     const have = this.#generations.map(({ label }) => label).join(', ');
     if (this.#primaryLabel === undefined) {
-      throw new VolsealError('ERR_VOLSEAL_NO_PRIMARY', `several secrets are set (${have}) and none is named primary`, {
-        hint: 'name one in [env] of fly.toml, for example VOLSEAL_PRIMARY = "v1": the old one until every Machine has the new secret, then the new one',
-      });
+      throw new VolsealError(
+        'ERR_VOLSEAL_NO_PRIMARY',
+        `several secrets are set (${have}) and none is named primary`,
+        {
+          hint: `name one in [env] of fly.toml, for example VOLSEAL_PRIMARY = "${this.#generations[0]?.label}": the old one until every Machine has the new secret, then the new one`,
+        },
+      );
     }
-    throw new VolsealError('ERR_VOLSEAL_NO_PRIMARY', `the primary secret ${this.#primaryLabel} is not set here (set: ${have})`, {
-      hint: `volseal keygen --label ${this.#primaryLabel} | fly secrets set ${this.#prefix}${this.#primaryLabel}=-   or change VOLSEAL_PRIMARY`,
-    });
+    throw new VolsealError(
+      'ERR_VOLSEAL_NO_PRIMARY',
+      `the primary secret ${this.#primaryLabel} is not set here (set: ${have})`,
+      {
+        hint: `volseal keygen --label ${this.#primaryLabel} | fly secrets set ${this.#prefix}${this.#primaryLabel}=-   or change VOLSEAL_PRIMARY`,
+      },
+    );
   }
 
   /** KEKs are derived once for each volume or database. */

@@ -23,11 +23,18 @@ export interface WrapKeys {
 }
 
 export function wrapKeys(kek: Secret): WrapKeys {
-  return { encryption: expand32(kek, labels.slotEncryption), commitment: expand32(kek, labels.slotCommitment) };
+  return {
+    encryption: expand32(kek, labels.slotEncryption),
+    commitment: expand32(kek, labels.slotCommitment),
+  };
 }
 
 function commitment(keys: WrapKeys, aad: Uint8Array, sealed: Uint8Array): Uint8Array {
-  return createHmac('sha256', keys.commitment.keyObject()).update(u32(aad.length)).update(aad).update(sealed).digest();
+  return createHmac('sha256', keys.commitment.keyObject())
+    .update(u32(aad.length))
+    .update(aad)
+    .update(sealed)
+    .digest();
 }
 
 /** 104 bytes for a 32-byte key. */

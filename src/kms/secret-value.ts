@@ -48,7 +48,11 @@ function parseGenerated(name: string, text: string): Uint8Array {
   const encoded = text.slice(prefix.length);
   const bytes = decodeBase64(encoded);
   if (bytes?.length !== generatedBytes + checkBytes || /[+/=]/.test(encoded)) {
-    throw refuse(name, 'starts like a volseal secret but is not a whole one', 'copy it again in full: vsk1. and 48 characters');
+    throw refuse(
+      name,
+      'starts like a volseal secret but is not a whole one',
+      'copy it again in full: vsk1. and 48 characters',
+    );
   }
   const ikm = bytes.subarray(0, generatedBytes);
   if (bytesEqual(check(ikm), bytes.subarray(generatedBytes))) return ikm;
@@ -61,7 +65,8 @@ function parseForeign(name: string, text: string): Uint8Array {
   const bytes = decodeBase64(text);
   const isWords = !/[A-Z]/.test(text) || !/[a-z]/.test(text);
   // Hexadecimal of another length is most likely meant as such, even where it is base64 too.
-  if ((bytes === undefined || isWords) && /^(?:[0-9a-f]{2})+$/i.test(text)) throw wrongLength(name, text.length / 2);
+  if ((bytes === undefined || isWords) && /^(?:[0-9a-f]{2})+$/i.test(text))
+    throw wrongLength(name, text.length / 2);
   if (bytes === undefined) throw refuse(name, 'is neither a volseal secret nor hexadecimal nor base64');
   if (bytes.length < minSecretBytes || bytes.length > maxSecretBytes) throw wrongLength(name, bytes.length);
   if (isWords) throw refuse(name, 'looks like words or digits, not like random bytes');
@@ -99,9 +104,14 @@ export function parseSecretFile(name: string, content: Uint8Array): Secret {
   if (textBytes === content.length) return parseSecretText(name, Buffer.from(content).toString('latin1'));
   // A byte-order mark or one stray character must not turn text into another key than the variable would give.
   if (textBytes >= content.length * 0.85) {
-    throw refuse(name, 'is text with a few bytes that are not ASCII', 'save it as plain ASCII without a byte-order mark');
+    throw refuse(
+      name,
+      'is text with a few bytes that are not ASCII',
+      'save it as plain ASCII without a byte-order mark',
+    );
   }
-  if (content.length < minSecretBytes || content.length > maxSecretBytes) throw wrongLength(name, content.length);
+  if (content.length < minSecretBytes || content.length > maxSecretBytes)
+    throw wrongLength(name, content.length);
   const ikm = Uint8Array.from(content);
   refuseGuessable(name, ikm);
   return new Secret(ikm);
@@ -112,7 +122,9 @@ function refuseGuessable(name: string, ikm: Uint8Array): void {
   const distinct = new Set(ikm).size;
   const step = ((ikm[1] as number) - (ikm[0] as number)) & 255;
   const counts = ikm.every((byte, i) => i === 0 || ((byte - (ikm[i - 1] as number)) & 255) === step);
-  const repeats = [1, 2, 4, 8, 16].some((period) => ikm.every((byte, i) => i < period || byte === ikm[i - period]));
+  const repeats = [1, 2, 4, 8, 16].some((period) =>
+    ikm.every((byte, i) => i < period || byte === ikm[i - period]),
+  );
   if (distinct < 12 || counts || repeats) throw refuse(name, 'is not random: its bytes repeat or count');
   if (ikm.every((byte) => byte >= 32 && byte < 127)) {
     throw refuse(name, 'is encoded text, not random bytes', `${keygenHint} (passphrases are not keys)`);

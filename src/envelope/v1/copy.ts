@@ -2,15 +2,44 @@
 
 import { createHmac } from 'node:crypto';
 
-import { bytesEqual, concatBytes, constantTimeEqual, readU16, readU32, readU64, u16, u64, writeU32, writeU64 } from '../../bytes.ts';
+import {
+  bytesEqual,
+  concatBytes,
+  constantTimeEqual,
+  readU16,
+  readU32,
+  readU64,
+  u16,
+  u64,
+  writeU32,
+  writeU64,
+} from '../../bytes.ts';
 import { crc32c } from '../../crc32c.ts';
 import { internalError, VolsealError } from '../../errors.ts';
 import { floeHeaderBytes, messageIvBytes } from '../../floe/layout.ts';
 import { parseFloeParameters } from '../../floe/parameters.ts';
-import { fileIdBytes, isEnvelopeSegmentBytes, maxContextBytes, maxRegionBytes, maxSlots, minRegionBytes } from '../../limits.ts';
+import {
+  fileIdBytes,
+  isEnvelopeSegmentBytes,
+  maxContextBytes,
+  maxRegionBytes,
+  maxSlots,
+  minRegionBytes,
+} from '../../limits.ts';
 import type { Secret } from '../../secret.ts';
 import { parseContext } from '../context.ts';
-import { type BodyKind, bodyKinds, crcBytes, macBytes, magic, minCopyBytes, offsets, stateBytes, trailerBytes, version } from './constants.ts';
+import {
+  type BodyKind,
+  bodyKinds,
+  crcBytes,
+  macBytes,
+  magic,
+  minCopyBytes,
+  offsets,
+  stateBytes,
+  trailerBytes,
+  version,
+} from './constants.ts';
 import { parseSlot, type Slot } from './slot.ts';
 
 /** The state of a mutable body, 48 bytes; zero for a write-once one. */
@@ -58,7 +87,12 @@ export function copyBytesFor(context: Uint8Array, encodedSlots: readonly Uint8Ar
  * One whole half, zero-filled to its end: nothing of a longer copy before it may stay.
  * @param slots encoded
  */
-export function encodeHalf(content: HeaderContent, slots: readonly Uint8Array[], halfIndex: 0 | 1, macKey: Secret): Uint8Array {
+export function encodeHalf(
+  content: HeaderContent,
+  slots: readonly Uint8Array[],
+  halfIndex: 0 | 1,
+  macKey: Secret,
+): Uint8Array {
   const copyBytes = copyBytesFor(content.context, slots);
   const half = new Uint8Array(content.regionBytes / 2);
   if (copyBytes > half.length) throw internalError('a header copy does not fit its half');
@@ -71,7 +105,10 @@ export function encodeHalf(content: HeaderContent, slots: readonly Uint8Array[],
   writeU64(half, content.generation, offsets.generation);
   half.set(content.fileId, offsets.fileId);
   half.set(content.floeHeader, offsets.floeHeader);
-  half.set(concatBytes(u64(content.state.syncSeq), u64(content.state.bodyBytes), content.state.acc), offsets.state);
+  half.set(
+    concatBytes(u64(content.state.syncSeq), u64(content.state.bodyBytes), content.state.acc),
+    offsets.state,
+  );
   const tail = concatBytes(
     u16(content.context.length),
     content.context,
@@ -134,7 +171,8 @@ export function findCopy(bytes: Uint8Array, halfIndex: 0 | 1): CopyFinding {
   if (prefix.version !== version) return { state: 'unknown-version', version: prefix.version };
   const { copyBytes, regionBytes } = prefix;
   if (prefix.halfIndex !== halfIndex || regionBytes === undefined) return { state: 'damaged' };
-  if (copyBytes < minCopyBytes || copyBytes > regionBytes / 2 || copyBytes > bytes.length) return { state: 'damaged' };
+  if (copyBytes < minCopyBytes || copyBytes > regionBytes / 2 || copyBytes > bytes.length)
+    return { state: 'damaged' };
   const macInput = bytes.slice(0, crcStart(copyBytes));
   const mac = bytes.slice(copyBytes - macBytes, copyBytes);
   if (crc32c(macInput, mac) !== readU32(bytes, macInput.length)) return { state: 'damaged' };
@@ -149,7 +187,8 @@ function invalid(what: string): VolsealError {
 
 function parseCopy(bytes: Uint8Array, mac: Uint8Array, halfIndex: 0 | 1, regionBytes: number): HeaderCopy {
   const bodyKind = bytes[offsets.bodyKind] as number;
-  if (bodyKind !== bodyKinds.writeOnce && bodyKind !== bodyKinds.mutable) throw unsupported(`an unknown kind of body (${bodyKind})`);
+  if (bodyKind !== bodyKinds.writeOnce && bodyKind !== bodyKinds.mutable)
+    throw unsupported(`an unknown kind of body (${bodyKind})`);
   if (bytes[offsets.reserved] !== 0) throw unsupported(`an unknown field (offset ${offsets.reserved})`);
   const flags = readU16(bytes, offsets.flags);
   if (flags !== 0) throw unsupported(`unknown flags (0x${flags.toString(16)})`);

@@ -46,7 +46,11 @@ export function encodeSlot(slot: Slot): Uint8Array {
   if (type === externalType) return encodeExternal(providerType, keyId, bytes);
   const rawKeyId = parseKeyId(keyId);
   const hint = bytes.subarray(localWrapBytes);
-  if (rawKeyId === undefined || bytes.length < localWrapBytes || !hintPattern.test(Buffer.from(hint).toString('latin1'))) {
+  if (
+    rawKeyId === undefined ||
+    bytes.length < localWrapBytes ||
+    !hintPattern.test(Buffer.from(hint).toString('latin1'))
+  ) {
     throw internalError(`malformed wrap of provider ${providerType}`);
   }
   return concatBytes(Uint8Array.of(type, hint.length), rawKeyId, u32(slot.keyVersion), bytes);
@@ -56,17 +60,32 @@ function encodeExternal(providerType: string, keyId: string, bytes: Uint8Array):
   const type = ascii(providerType);
   const id = utf8(keyId);
   const blob = concatBytes(Uint8Array.of(type.length), type, u16(id.length), id, u16(bytes.length), bytes);
-  if (!/^[\x21-\x7e]{1,64}$/.test(providerType) || id.length === 0 || blob.length > maxExternalWrapBytes) {
-    throw new VolsealError('ERR_VOLSEAL_PROVIDER_FAILED', `key provider ${JSON.stringify(providerType)} returned a wrap that does not fit`, {
-      hint: `type, key id and wrapped key may take ${maxExternalWrapBytes} bytes together`,
-    });
+  if (
+    !/^[\x21-\x7e]{1,64}$/.test(providerType) ||
+    id.length === 0 ||
+    !keyId.isWellFormed() ||
+    blob.length > maxExternalWrapBytes
+  ) {
+    throw new VolsealError(
+      'ERR_VOLSEAL_PROVIDER_FAILED',
+      `key provider ${JSON.stringify(providerType)} returned a wrap that does not fit`,
+      {
+        hint: `type, key id and wrapped key may take ${maxExternalWrapBytes} bytes together`,
+      },
+    );
   }
   return concatBytes(Uint8Array.of(externalType, 0), externalKeyId(type, id), u32(0), blob);
 }
 
 function externalKeyId(type: Uint8Array, keyId: Uint8Array): Uint8Array {
   const separator = Uint8Array.of(0);
-  const digest = createHash('sha256').update(labels.externalKey).update(separator).update(type).update(separator).update(keyId).digest();
+  const digest = createHash('sha256')
+    .update(labels.externalKey)
+    .update(separator)
+    .update(type)
+    .update(separator)
+    .update(keyId)
+    .digest();
   return digest.subarray(0, keyIdBytes);
 }
 
@@ -78,15 +97,21 @@ export function parseSlot(bytes: Uint8Array): Slot | undefined {
   const rawKeyId = bytes.subarray(2, 2 + keyIdBytes);
   const keyVersion = readU32(bytes, 2 + keyIdBytes);
   const rest = bytes.slice(slotHeadBytes);
-  if (type === externalType) return hintBytes === 0 && keyVersion === 0 ? parseExternal(rawKeyId, rest) : undefined;
+  if (type === externalType)
+    return hintBytes === 0 && keyVersion === 0 ? parseExternal(rawKeyId, rest) : undefined;
   const providerType = localTypes.get(type);
   if (providerType === undefined) {
-    throw new VolsealError('ERR_VOLSEAL_UNSUPPORTED_FEATURE', `it has a key slot of an unknown type (${type})`, {
-      hint: 'a newer volseal may know it; upgrade and try again',
-    });
+    throw new VolsealError(
+      'ERR_VOLSEAL_UNSUPPORTED_FEATURE',
+      `it has a key slot of an unknown type (${type})`,
+      {
+        hint: 'a newer volseal may know it; upgrade and try again',
+      },
+    );
   }
   const hint = Buffer.from(rest.subarray(localWrapBytes)).toString('latin1');
-  if (rest.length !== localWrapBytes + hintBytes || hintBytes > maxHintBytes || !hintPattern.test(hint)) return undefined;
+  if (rest.length !== localWrapBytes + hintBytes || hintBytes > maxHintBytes || !hintPattern.test(hint))
+    return undefined;
   if (type === 1 ? hintBytes !== 0 : keyVersion !== 0) return undefined;
   return slotFromWrapped({ type: providerType, keyId: formatKeyId(rawKeyId), bytes: rest }, keyVersion);
 }
