@@ -23,7 +23,14 @@ function makeTables(): readonly Uint32Array[] {
 /** CRC-32C of the parts one after the other, as an unsigned 32-bit number. */
 export function crc32c(...parts: readonly Uint8Array[]): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
-    Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
+    Uint32Array,
   ];
   let crc = 0xffffffff;
   for (const bytes of parts) {

@@ -11,5 +11,10 @@ export { type Inspection, inspect } from './sealed/inspect.ts';
 export type { FileOptions, OpenOptions, PathLike, Progress, SealOptions } from './sealed/options.ts';
 export { createDecryptReadStream, type RangeOptions } from './sealed/read-stream.ts';
 export { openEncrypted, type SealedFile, type SealedStat } from './sealed/sealed-file.ts';
-export { createDecryptStream, createEncryptStream, DecryptionStream, EncryptionStream } from './sealed/streams.ts';
+export {
+  createDecryptStream,
+  createEncryptStream,
+  DecryptionStream,
+  EncryptionStream,
+} from './sealed/streams.ts';
 export { createEncryptWriteStream } from './sealed/write-stream.ts';

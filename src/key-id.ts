@@ -31,8 +31,20 @@ export function formatKeyId(keyId: Uint8Array): string {
   return (text.match(/.{4}/g) as string[]).join('-');
 }
 
+let lastText = '';
+let lastKeyId: Uint8Array | undefined;
+
 /** The 16 bytes behind a shown key id, or undefined when it is not one (it carries a checksum). */
 export function parseKeyId(text: string): Uint8Array | undefined {
+  // Most processes seal under one key.
+  if (text !== lastText) {
+    lastKeyId = parse(text);
+    lastText = text;
+  }
+  return lastKeyId?.slice();
+}
+
+function parse(text: string): Uint8Array | undefined {
   if (!shownPattern.test(text)) return undefined;
   const bytes: number[] = [];
   let bits = 0;

@@ -12,7 +12,7 @@ export const envelopeSegmentStepBytes = 512;
 /** Whether a sealed file may have segments of this size. */
 export function isEnvelopeSegmentBytes(segmentBytes: number): boolean {
   const inRange = segmentBytes >= minEnvelopeSegmentBytes && segmentBytes <= maxSegmentBytes;
-  return inRange && segmentBytes % envelopeSegmentStepBytes === 0;
+  return Number.isInteger(segmentBytes) && inRange && segmentBytes % envelopeSegmentStepBytes === 0;
 }
 
 /** FLOE itself goes lower than the envelope does: the published vectors use 40-byte segments. */

@@ -23,7 +23,10 @@ export function checkOptions(what: string, options: unknown, known: readonly str
 /** The value as bytes without copying. Strings are refused: their encoding would be a guess. */
 export function checkBytes(what: string, value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  throw invalidArgument(`${what} must be a Uint8Array or Buffer`, 'encode text first: Buffer.from(text, "utf8")');
+  throw invalidArgument(
+    `${what} must be a Uint8Array or Buffer`,
+    'encode text first: Buffer.from(text, "utf8")',
+  );
 }
 
 /** A copy of a key of exactly `bytes` bytes. */

@@ -4,6 +4,7 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
 
 import { internalError } from './errors.ts';
+import { rawKeysAreSlow } from './passing-key.ts';
 
 export class Secret {
   #bytes: Uint8Array | undefined;
@@ -28,6 +29,11 @@ export class Secret {
   keyObject(): KeyObject {
     this.#keyObject ??= createSecretKey(this.bytes());
     return this.#keyObject;
+  }
+
+  /** For one cipher or MAC or two: whichever form this runtime starts them from fastest. */
+  passingKey(): KeyObject | Uint8Array {
+    return rawKeysAreSlow ? this.keyObject() : this.bytes();
   }
 
   /** Overwrites the bytes. The runtime may still hold copies that no program can reach. */

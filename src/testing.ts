@@ -10,6 +10,9 @@ import type { KeyProvider } from './kms/provider.ts';
  * process, another label other keys. It behaves as `flySecrets` with that one secret.
  */
 export function testKeys(label: string = 'test'): KeyProvider {
-  const secret = createHash('sha256').update('volseal test keys, never for real data: ').update(label).digest('hex');
+  const secret = createHash('sha256')
+    .update('volseal test keys, never for real data: ')
+    .update(label)
+    .digest('hex');
   return flySecrets({ env: { [`VOLSEAL_SECRET_${label}`]: secret } });
 }

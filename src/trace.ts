@@ -117,7 +117,12 @@ export function traceOperation(
     failed(code) {
       if (ended) return;
       ended = true;
-      const message: RejectedMessage = { operation, direction, error: code, durationMs: performance.now() - startedMs };
+      const message: RejectedMessage = {
+        operation,
+        direction,
+        error: code,
+        durationMs: performance.now() - startedMs,
+      };
       if (path !== undefined) message.path = path;
       rejected.publish(message);
     },

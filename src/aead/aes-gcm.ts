@@ -8,7 +8,7 @@ import type { SealedParts, SegmentAead } from './suite.ts';
 // Without it Node 20 to 22 verify a tag of any length the attacker likes (4 bytes and up).
 const tagLength = { authTagLength: 16 } as const;
 
-/** Raw bytes for keys used once, see one-use-key.ts. */
+/** Raw bytes for keys used once, see passing-key.ts. */
 export type AesKey = KeyObject | Uint8Array;
 
 export function sealAesGcm(
@@ -55,7 +55,8 @@ export const aes256Gcm: SegmentAead = {
   nonceBytes: 12,
   tagBytes: 16,
   rotationMaskBits: 20,
-  seal: (key: Secret, nonce, associatedData, plain) => sealAesGcm(key.keyObject(), nonce, associatedData, plain),
+  seal: (key: Secret, nonce, associatedData, plain) =>
+    sealAesGcm(key.keyObject(), nonce, associatedData, plain),
   open: (key: Secret, nonce, associatedData, ciphertext, tag) =>
     openAesGcm(key.keyObject(), nonce, associatedData, ciphertext, tag),
 };

@@ -37,7 +37,7 @@ const one = Uint8Array.of(1);
 
 /** The first block of HKDF-Expand-SHA-256: E(key, label, 32) of docs/format/v1.md §1. */
 export function expand32(key: Secret, label: Uint8Array): Secret {
-  return new Secret(createHmac('sha256', key.keyObject()).update(label).update(one).digest());
+  return new Secret(createHmac('sha256', key.passingKey()).update(label).update(one).digest());
 }
 
 /**
@@ -45,7 +45,7 @@ export function expand32(key: Secret, label: Uint8Array): Secret {
  * `crypto.hkdf` always extracts first and limits `info`, so Expand is written as the HMAC it is.
  */
 export function expandSha384(key: Secret, info: readonly Uint8Array[], bytes: number): Uint8Array {
-  const hmac = createHmac('sha384', key.keyObject());
+  const hmac = createHmac('sha384', key.passingKey());
   for (const part of info) hmac.update(part);
   return hmac.update(one).digest().subarray(0, bytes);
 }

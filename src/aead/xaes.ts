@@ -2,9 +2,9 @@
 
 import { createCipheriv } from 'node:crypto';
 
+import { passingKey } from '../passing-key.ts';
 import type { Secret } from '../secret.ts';
 import { openAesGcm, sealAesGcm } from './aes-gcm.ts';
-import { oneUseKey } from './one-use-key.ts';
 import type { SealedParts } from './suite.ts';
 
 const zeroBlock = new Uint8Array(16);
@@ -17,21 +17,30 @@ function aesBlocks(key: Secret, blocks: Uint8Array): Uint8Array {
   return cipher.update(blocks);
 }
 
-/** The 32-byte subkey of the first 12 bytes of the 24-byte nonce (steps 1 to 5 of the specification). */
-function deriveSubkey(key: Secret, nonce: Uint8Array): Uint8Array {
-  const doubled = aesBlocks(key, zeroBlock);
-  const carry = (doubled[0] as number) >> 7;
-  for (let i = 0; i < 15; i++) doubled[i] = ((doubled[i] as number) << 1) | ((doubled[i + 1] as number) >> 7);
-  doubled[15] = ((doubled[15] as number) << 1) ^ (carry * 0b10000111);
+/** K1 of a key: steps 1 and 2 of the specification, the same for all nonces. */
+const subkeyMasks = new WeakMap<Secret, Uint8Array>();
 
+function subkeyMask(key: Secret): Uint8Array {
+  const known = subkeyMasks.get(key);
+  if (known !== undefined) return known;
+  const mask = aesBlocks(key, zeroBlock);
+  const carry = (mask[0] as number) >> 7;
+  for (let i = 0; i < 15; i++) mask[i] = ((mask[i] as number) << 1) | ((mask[i + 1] as number) >> 7);
+  mask[15] = ((mask[15] as number) << 1) ^ (carry * 0b10000111);
+  subkeyMasks.set(key, mask);
+  return mask;
+}
+
+/** The 32-byte subkey of the first 12 bytes of the 24-byte nonce: steps 3 to 5 of the specification. */
+function deriveSubkey(key: Secret, nonce: Uint8Array): Uint8Array {
+  const mask = subkeyMask(key);
   const blocks = new Uint8Array(32);
   for (const counter of [1, 2]) {
     const at = (counter - 1) * 16;
     blocks.set([0, counter, label, 0], at);
     blocks.set(nonce.subarray(0, 12), at + 4);
-    for (let i = 0; i < 16; i++) blocks[at + i] = (blocks[at + i] as number) ^ (doubled[i] as number);
+    for (let i = 0; i < 16; i++) blocks[at + i] = (blocks[at + i] as number) ^ (mask[i] as number);
   }
-  doubled.fill(0);
   return aesBlocks(key, blocks);
 }
 
@@ -43,7 +52,7 @@ export function sealXaes(
   plain: readonly Uint8Array[],
 ): SealedParts {
   const subkey = deriveSubkey(key, nonce);
-  const sealed = sealAesGcm(oneUseKey(subkey), nonce.subarray(12, 24), associatedData, plain);
+  const sealed = sealAesGcm(passingKey(subkey), nonce.subarray(12, 24), associatedData, plain);
   subkey.fill(0);
   return sealed;
 }
@@ -57,7 +66,7 @@ export function openXaes(
   tag: Uint8Array,
 ): Uint8Array[] | undefined {
   const subkey = deriveSubkey(key, nonce);
-  const plain = openAesGcm(oneUseKey(subkey), nonce.subarray(12, 24), associatedData, ciphertext, tag);
+  const plain = openAesGcm(passingKey(subkey), nonce.subarray(12, 24), associatedData, ciphertext, tag);
   subkey.fill(0);
   return plain;
 }

@@ -8,8 +8,8 @@ import { createCipheriv, createDecipheriv, getCiphers } from 'node:crypto';
 import { chacha20poly1305, hchacha } from '@noble/ciphers/chacha.js';
 
 import { concatBytes } from '../bytes.ts';
+import { passingKey } from '../passing-key.ts';
 import type { Secret } from '../secret.ts';
-import { oneUseKey } from './one-use-key.ts';
 import type { SealedParts, SegmentAead } from './suite.ts';
 
 const tagLength = { authTagLength: 16 } as const;
@@ -51,7 +51,12 @@ function deriveSubkey(key: Secret, nonce: Uint8Array, subkey: Uint8Array): void 
 /** ChaCha20-Poly1305 (RFC 8439) with a 32-byte one-use key and a 12-byte nonce. */
 export interface ChaChaBackend {
   readonly name: 'node' | 'noble';
-  seal(key: Uint8Array, nonce: Uint8Array, associatedData: Uint8Array, plain: readonly Uint8Array[]): SealedParts;
+  seal(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    associatedData: Uint8Array,
+    plain: readonly Uint8Array[],
+  ): SealedParts;
   open(
     key: Uint8Array,
     nonce: Uint8Array,
@@ -64,7 +69,7 @@ export interface ChaChaBackend {
 const nodeBackend: ChaChaBackend = {
   name: 'node',
   seal(key, nonce, associatedData, plain) {
-    const cipher = createCipheriv('chacha20-poly1305', oneUseKey(key), nonce, tagLength);
+    const cipher = createCipheriv('chacha20-poly1305', passingKey(key), nonce, tagLength);
     cipher.setAAD(associatedData, aadOptions);
     const ciphertext: Uint8Array[] = [];
     for (const piece of plain) ciphertext.push(cipher.update(piece));
@@ -72,7 +77,7 @@ const nodeBackend: ChaChaBackend = {
     return { ciphertext, tag: cipher.getAuthTag() };
   },
   open(key, nonce, associatedData, ciphertext, tag) {
-    const decipher = createDecipheriv('chacha20-poly1305', oneUseKey(key), nonce, tagLength);
+    const decipher = createDecipheriv('chacha20-poly1305', passingKey(key), nonce, tagLength);
     decipher.setAAD(associatedData, aadOptions);
     decipher.setAuthTag(tag);
     const plain: Uint8Array[] = [];

@@ -4,7 +4,7 @@
  * answered before anything is loaded.
  */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -12,9 +12,19 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 const argv = process.argv.slice(2);
 
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
-  process.stdout.write(`${version}\n`);
+  printVersion();
 } else {
   void start();
+}
+
+/** Setting up `process.stdout` takes as long as all the rest of this. */
+function printVersion(): void {
+  try {
+    writeSync(1, `${version}\n`);
+  } catch {
+    process.stdout.on('error', () => {}); // whoever reads it may be gone
+    process.stdout.write(`${version}\n`);
+  }
 }
 
 const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;

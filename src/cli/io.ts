@@ -10,7 +10,7 @@ export interface OutputStream extends Writable {
 }
 
 export interface Io {
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
   /** Data alone. */
   readonly stdout: OutputStream;
   /** For people: errors, hints, warnings, progress. */

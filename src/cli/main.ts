@@ -21,19 +21,14 @@ export async function main(argv: readonly string[], io: Io, version: string): Pr
   const onOutputError = (error: NodeJS.ErrnoException): void => {
     outputError ??= error;
   };
-  const ignore = (): void => {}; // with standard error gone there is nobody left to tell
+  // For good: an error may come after the write that caused it.
   io.stdout.on('error', onOutputError);
-  io.stderr.on('error', ignore);
-  try {
-    const code = await runCommand(argv, io, version);
-    await flushed(io);
-    // Whoever reads the output may stop early; a full disk is another matter.
-    if (outputError === undefined || outputError.code === 'EPIPE' || code !== exitCodes.done) return code;
-    return reporterFor(argv, io).failure(fromSystemError(outputError, 'standard output'));
-  } finally {
-    io.stdout.off('error', onOutputError);
-    io.stderr.off('error', ignore);
-  }
+  io.stderr.on('error', () => {}); // there is nobody left to tell
+  const code = await runCommand(argv, io, version);
+  await flushed(io);
+  // Whoever reads the output may stop early; a full disk is another matter.
+  if (outputError === undefined || outputError.code === 'EPIPE' || code !== exitCodes.done) return code;
+  return reporterFor(argv, io).failure(fromSystemError(outputError, 'standard output'));
 }
 
 async function runCommand(argv: readonly string[], io: Io, version: string): Promise<number> {
@@ -47,7 +42,8 @@ async function runCommand(argv: readonly string[], io: Io, version: string): Pro
     try {
       exitCode = await run(reporter);
     } catch (error) {
-      exitCode = reporter.failure(error);
+      const aborted = error instanceof VolsealError && error.code === 'ERR_VOLSEAL_ABORTED';
+      exitCode = reporter.failure(aborted ? new VolsealError(error.code, 'interrupted') : error);
     } finally {
       unsubscribe('volseal:warning', onWarning);
     }

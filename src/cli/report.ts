@@ -16,7 +16,7 @@ const ownHints: Partial<Record<VolsealErrorCode, string>> = {
   ERR_VOLSEAL_EXISTS: 'give --force to replace it, or name another destination with -o',
 };
 
-export interface ErrorDocument {
+interface ErrorDocument {
   code: VolsealErrorCode;
   message: string;
   hint?: string;
@@ -39,7 +39,7 @@ export function asVolsealError(error: unknown): VolsealError {
   });
 }
 
-export function errorDocument(error: VolsealError): ErrorDocument {
+function errorDocument(error: VolsealError): ErrorDocument {
   const { code, message, hint, path, offset } = error;
   const document: ErrorDocument = { code, message };
   const shownHint = ownHints[code] ?? hint;

@@ -1,30 +1,27 @@
 /** The run of `encrypt` and `decrypt`: each source all or nothing, and the others go on when one fails. */
 
-import type { Stats } from 'node:fs';
-import { chown, lstat, stat } from 'node:fs/promises';
-
 import { VolsealError, withPath } from '../errors.ts';
 import { invalidArgument } from '../options.ts';
 import type { Destination, Source } from '../sealed/endpoints.ts';
 import type { FileResult } from '../sealed/file.ts';
 import type { FileOptions } from '../sealed/options.ts';
-import { fromSystemError } from '../system-error.ts';
 import {
   type Destinations,
   type Direction,
   lookAt,
   type Operand,
   planDestinations,
-  sealedSuffix,
   standardStream,
 } from './destinations.ts';
 import { exitCodes, worseExitCode } from './exit-codes.ts';
 import { Folders } from './folders.ts';
 import { inTermsOfStdin, type Io } from './io.ts';
 import { findItems, type Found, type Item } from './items.ts';
-import { count, formatBytes, printable } from './printable.ts';
+import { checkPlace, giveOwner } from './placement.ts';
+import { count, printable } from './printable.ts';
 import { ProgressMeter } from './progress.ts';
 import { asVolsealError, type Reporter } from './report.ts';
+import { Tally } from './tally.ts';
 
 export interface TransferOptions {
   readonly output: string | undefined;
@@ -32,7 +29,7 @@ export interface TransferOptions {
   readonly force: boolean;
   readonly dryRun: boolean;
   readonly progress: boolean;
-  /** How many files are worked on at a time. */
+  /** How many small files are worked on at a time. */
   readonly jobs: number;
 }
 
@@ -79,8 +76,9 @@ export async function runTransfer(
     }
   }
   const folder = operands.find(({ kind }) => kind === 'directory');
-  if (folder !== undefined && !options.recursive)
+  if (folder !== undefined && !options.recursive) {
     throw invalidArgument(`${folder.given} is a folder`, 'give -r to take all that is in it');
+  }
   const destinations = await planDestinations(direction, operands, sources.length, options.output);
   const toStdout = [...destinations.of.values()].includes(standardStream);
   if (toStdout && io.stdout.isTTY === true && options.output === undefined) {
@@ -99,21 +97,13 @@ class TransferRun {
   readonly #direction: Direction;
   readonly #options: TransferOptions;
   readonly #convert: Convert;
+  readonly #tally: Tally;
   readonly #folders = new Folders();
   readonly #failedDestinations: string[] = [];
   #meter: ProgressMeter | undefined;
   #exitCode: number = exitCodes.done;
   /** Why no further file is begun. */
   #endedBy: string | undefined;
-  #totalItems = 0;
-  #doneItems = 0;
-  #doneBytes = 0;
-  #failures = 0;
-  #skippedByName = 0;
-  #skipped = 0;
-  #plainBytes = 0;
-  #sealedBytes = 0;
-  #last: Item | undefined;
   /** Large files wait for each other here. */
   #large: Promise<unknown> = Promise.resolve();
 
@@ -123,43 +113,60 @@ class TransferRun {
     this.#direction = direction;
     this.#options = options;
     this.#convert = convert;
+    this.#tally = new Tally(reporter, direction);
   }
 
   async run(destinations: Destinations): Promise<number> {
-    const startedMs = performance.now();
+    const { dryRun, jobs, progress } = this.#options;
     const totals = await this.#count(destinations);
-    this.#totalItems = totals.totalItems;
+    this.#tally.totalItems = totals.totalItems;
     this.#reporter.event('start', { command: this.#direction, ...totals });
-    const progress = this.#options.progress && !this.#options.dryRun;
-    this.#meter = new ProgressMeter(this.#reporter, `${this.#direction}ing`, totals, progress);
+    // A line that is rewritten would be in the way of whoever types the input.
+    const typed =
+      [...destinations.of.keys()].some(({ kind }) => kind === 'stdin') && this.#io.stdin.isTTY === true;
+    this.#meter = new ProgressMeter(
+      this.#reporter,
+      `${this.#direction}ing`,
+      totals,
+      progress && !dryRun && !typed,
+    );
     try {
-      const found = findItems(
-        this.#direction,
-        destinations,
-        this.#options.dryRun ? undefined : this.#folders,
-      );
-      const workers = Array.from({ length: this.#options.jobs }, () => this.#work(found));
-      await Promise.all(workers);
+      const found = findItems(this.#direction, destinations, dryRun ? undefined : this.#folders);
+      await Promise.all(Array.from({ length: jobs }, () => this.#work(found)));
     } finally {
       this.#meter.stop();
     }
     for (const destination of this.#failedDestinations) await this.#folders.takeBack(destination);
-    this.#sayAborted();
-    this.#summary((performance.now() - startedMs) / 1_000);
+    const { aborted } = this.#io.signal;
+    if (aborted) this.#sayAborted();
+    this.#tally.close(
+      this.#exitCode,
+      aborted ? 'interrupted' : this.#endedBy === undefined ? 'whole' : 'stopped',
+    );
     return this.#exitCode;
   }
 
   failed(source: string, thrown: unknown): void {
     const error = asVolsealError(thrown);
-    // What files fail of that were under way beside the one that ended the run needs no second word.
+    // What fails beside the file that ended the run, for it was under way too, needs no second word.
     const known = this.#endedBy === error.code && !this.#reporter.json;
     if (endsTheRun.has(error.code)) this.#endedBy ??= error.code;
     if (error.code === 'ERR_VOLSEAL_ABORTED') return; // see #sayAborted
-    this.#failures++;
+    this.#tally.failedItems++;
     const code = known
       ? this.#reporter.exitCodeFor(error)
       : this.#reporter.failure(thrown, { event: 'error', source });
     this.#exitCode = worseExitCode(this.#exitCode, code);
+  }
+
+  #sayAborted(): void {
+    const { doneItems, totalItems } = this.#tally;
+    const done = totalItems > 1 ? `; ${doneItems} of ${count(totalItems, 'file')} done` : '';
+    const error = new VolsealError(
+      'ERR_VOLSEAL_ABORTED',
+      `interrupted${done}; nothing unfinished was left behind`,
+    );
+    this.#exitCode = this.#reporter.failure(error, { event: 'error' });
   }
 
   /** Totals for the progress, by a look at everything first. */
@@ -170,68 +177,47 @@ class TransferRun {
       if (this.#io.signal.aborted) break;
       if (found.kind !== 'item') continue;
       totalItems++;
-      const { sourceStats } = found.item;
-      totalBytes =
-        totalBytes === undefined || sourceStats?.isFile() !== true
-          ? undefined
-          : totalBytes + sourceStats.size;
+      const bytes = sizeOf(found.item);
+      totalBytes = totalBytes === undefined || bytes === undefined ? undefined : totalBytes + bytes;
     }
     return totalBytes === undefined ? { totalItems } : { totalItems, totalBytes };
   }
 
+  /** One of several workers that share what is found. */
   async #work(found: AsyncGenerator<Found, void, void>): Promise<void> {
-    for (;;) {
-      if (this.#endedBy !== undefined || this.#io.signal.aborted) return;
-      const next = await found.next();
+    while (this.#endedBy === undefined && !this.#io.signal.aborted) {
+      let next: IteratorResult<Found, void>;
+      try {
+        next = await found.next();
+      } catch (error) {
+        // The folder for the results cannot be made.
+        this.failed(this.#options.output ?? standardStream, error);
+        return;
+      }
       if (next.done === true) return;
-      const { value } = next;
-      if (value.kind === 'skipped') this.#skip(value.path, value.reason);
-      else if (value.kind === 'failed') this.failed(value.path, value.error);
-      else await this.#do(value.item);
+      if (next.value.kind === 'skipped') this.#tally.skipped(next.value);
+      else if (next.value.kind === 'failed') this.failed(next.value.path, next.value.error);
+      else await this.#do(next.value.item);
     }
-  }
-
-  #skip(path: string, reason: string): void {
-    this.#skipped++;
-    this.#reporter.event('skipped', { path, reason: reason === 'name' ? this.#nameReason() : reason });
-    if (reason === 'name') this.#skippedByName++;
-    else if (reason === 'symbolic link' || reason === 'not a regular file')
-      this.#reporter.note(`skipped ${path}: ${reason}`);
-  }
-
-  #nameReason(): string {
-    return this.#direction === 'encrypt' ? `ends in ${sealedSuffix}` : `does not end in ${sealedSuffix}`;
   }
 
   async #do(item: Item): Promise<void> {
     const { source, destination } = item;
-    const fullBytes = item.sourceStats?.isFile() === true ? item.sourceStats.size : undefined;
-    let counted = 0;
-    const advance = (doneBytes: number): void => {
-      const bytes = Math.min(doneBytes, fullBytes ?? doneBytes);
-      this.#doneBytes += bytes - counted;
-      counted = bytes;
-      this.#meter?.update(this.#doneBytes, this.#doneItems);
-    };
     try {
-      const existing = await this.#checkDestination(item);
+      const existing = await checkPlace(item, this.#options.force);
       if (this.#options.dryRun) {
         this.#reporter.event('would', { source, destination });
         if (!this.#reporter.json) this.#reporter.print(`${printable(source)} -> ${printable(destination)}`);
-        this.#doneItems++;
+        this.#tally.doneItems++;
         return;
       }
-      const transfer = (): Promise<FileResult> => this.#transfer(item, ({ doneBytes }) => advance(doneBytes));
-      const result = await (fullBytes !== undefined && fullBytes >= largeBytes
-        ? this.#inTurn(transfer)
-        : transfer());
-      if (existing === undefined) await this.#giveOwner(item);
-      this.#doneItems++;
-      advance(fullBytes ?? result.plainBytes);
-      this.#plainBytes += result.plainBytes;
-      this.#sealedBytes += result.sealedBytes;
-      this.#last = item;
-      this.#reporter.event('file', { source, destination, ...result });
+      const isLarge = (sizeOf(item) ?? 0) >= largeBytes;
+      const result = await (isLarge ? this.#inTurn(() => this.#transfer(item)) : this.#transfer(item));
+      if (existing === undefined && !(await giveOwner(item))) {
+        this.#reporter.warning(`${destination} belongs to root now, its source does not`);
+      }
+      this.#tally.done(item, result);
+      this.#meter?.update(this.#tally.sourceBytes, this.#tally.doneItems);
     } catch (error) {
       if (destination !== standardStream) this.#failedDestinations.push(destination);
       this.failed(source, source === standardStream ? inTermsOfStdin(error) : withPath(error, source));
@@ -244,110 +230,27 @@ class TransferRun {
     return turn;
   }
 
-  async #transfer(item: Item, onProgress: NonNullable<FileOptions['onProgress']>): Promise<FileResult> {
+  async #transfer(item: Item): Promise<FileResult> {
     const { stdin, stdout, signal } = this.#io;
-    const fromStdin = item.source === standardStream;
-    // A read that waits for a terminal or a pipe ends only with its stream.
-    const stopReading = (): void => {
-      stdin.destroy(new VolsealError('ERR_VOLSEAL_ABORTED', 'the operation was aborted'));
+    const wholeBytes = sizeOf(item);
+    let counted = 0;
+    const advance = (doneBytes: number): void => {
+      const bytes = Math.min(doneBytes, wholeBytes ?? doneBytes);
+      this.#tally.sourceBytes += bytes - counted;
+      counted = bytes;
+      this.#meter?.update(this.#tally.sourceBytes, this.#tally.doneItems);
     };
-    if (fromStdin) signal.addEventListener('abort', stopReading, { once: true });
-    try {
-      return await this.#convert(
-        fromStdin ? stdin : item.source,
-        item.destination === standardStream ? stdout : item.destination,
-        {
-          overwrite: this.#options.force,
-          signal,
-          onProgress,
-        },
-      );
-    } finally {
-      if (fromStdin) signal.removeEventListener('abort', stopReading);
-    }
+    const result = await this.#convert(
+      item.source === standardStream ? stdin : item.source,
+      item.destination === standardStream ? stdout : item.destination,
+      { overwrite: this.#options.force, signal, onProgress: ({ doneBytes }) => advance(doneBytes) },
+    );
+    advance(wholeBytes ?? result.plainBytes);
+    return result;
   }
+}
 
-  /** What is there already, if it may be replaced. */
-  async #checkDestination({ destination, inTree, source, sourceStats }: Item): Promise<Stats | undefined> {
-    if (destination === standardStream) return undefined;
-    const existing = await lstat(destination).catch(() => undefined); // what is wrong with it, writing to it will say
-    if (existing === undefined) return undefined;
-    if (existing.isSymbolicLink() && inTree) {
-      throw new VolsealError(
-        'ERR_VOLSEAL_EXISTS',
-        `${destination}: it is a symbolic link, which may lead anywhere`,
-        { path: destination },
-      );
-    }
-    const target = existing.isSymbolicLink() ? await stat(destination).catch(() => undefined) : existing;
-    if (sourceStats !== undefined && target?.dev === sourceStats.dev && target.ino === sourceStats.ino) {
-      throw invalidArgument(
-        `${source} and its destination are the same file`,
-        'name another destination with -o',
-      );
-    }
-    if (!this.#options.force && target?.isFile() === true) {
-      throw new VolsealError('ERR_VOLSEAL_EXISTS', `${destination}: it exists already`, {
-        path: destination,
-      });
-    }
-    return existing;
-  }
-
-  /** An operator on the Machine is root and the app is not: the app goes on owning what came of its files. */
-  async #giveOwner({ destination, sourceStats }: Item): Promise<void> {
-    if (
-      process.geteuid?.() !== 0 ||
-      destination === standardStream ||
-      sourceStats?.isFile() !== true ||
-      sourceStats.uid === 0
-    )
-      return;
-    try {
-      await chown(destination, sourceStats.uid, sourceStats.gid);
-    } catch (error) {
-      throw fromSystemError(error, destination);
-    }
-  }
-
-  #sayAborted(): void {
-    if (!this.#io.signal.aborted) return;
-    const done = this.#totalItems > 1 ? `; ${this.#doneItems.toLocaleString('en-US')} of ${count(this.#totalItems, 'file')} done` : '';
-    const error = new VolsealError('ERR_VOLSEAL_ABORTED', `interrupted${done}; nothing unfinished was left behind`);
-    this.#exitCode = this.#reporter.failure(error, { event: 'error' });
-  }
-
-  #summary(seconds: number): void {
-    const done = {
-      items: this.#doneItems,
-      failed: this.#failures,
-      skipped: this.#skipped,
-      plainBytes: this.#plainBytes,
-      sealedBytes: this.#sealedBytes,
-      seconds: Math.round(seconds * 1_000) / 1_000,
-      exitCode: this.#exitCode,
-    };
-    this.#reporter.event('done', done);
-    const items = this.#doneItems + this.#failures;
-    if (this.#endedBy !== undefined && !this.#io.signal.aborted && items < this.#totalItems) {
-      this.#reporter.note(
-        `stopped: the other ${count(this.#totalItems - items, 'file')} would fail in the same way`,
-      );
-    }
-    if (this.#skippedByName > 0) {
-      this.#reporter.note(`skipped ${count(this.#skippedByName, 'file')} whose name ${this.#nameReason()}`);
-    }
-    if (this.#failures > 0 && items > 1)
-      this.#reporter.note(`${this.#failures.toLocaleString('en-US')} of ${count(items, 'file')} failed`);
-    if (!this.#reporter.onTerminal || this.#options.dryRun || this.#last === undefined) return;
-    const { destination, source } = this.#last;
-    if (items > 1) {
-      const rate = seconds > 0 ? `, ${formatBytes(this.#plainBytes / seconds)}/s` : '';
-      this.#reporter.note(
-        `${this.#direction}ed ${count(this.#doneItems, 'file')}, ${formatBytes(this.#plainBytes)}${rate}`,
-      );
-    } else if (destination !== standardStream) {
-      this.#reporter.note(`${source} -> ${destination}`);
-    }
-  }
+/** Bytes of the source, where it tells. */
+function sizeOf({ sourceStats }: Item): number | undefined {
+  return sourceStats?.isFile() === true ? sourceStats.size : undefined;
 }

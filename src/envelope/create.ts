@@ -19,7 +19,7 @@ import {
   spareSlotBytes,
 } from '../limits.ts';
 import { invalidArgument } from '../options.ts';
-import { randomSecret } from '../random.ts';
+import { fillRandom, randomSecret } from '../random.ts';
 import { Secret } from '../secret.ts';
 import { bodyAssociatedData, floeKey, headerMacKey } from './body.ts';
 import { encodeContext } from './context.ts';
@@ -62,7 +62,8 @@ export async function createEnvelope(
   const segmentBytes = checkEnvelopeSegmentBytes(options.segmentBytes ?? defaultSegmentBytes);
   const context = encodeContext(options.context);
   const dataKey = new Secret(randomSecret(dataKeyBytes));
-  const fileId = randomSecret(fileIdBytes);
+  const fileId = new Uint8Array(fileIdBytes);
+  fillRandom(fileId);
   const key = floeKey(dataKey);
   const encryptor = FloeEncryptor.start(key.bytes(), {
     associatedData: bodyAssociatedData(bodyKinds.writeOnce, fileId, context),
@@ -105,8 +106,9 @@ export async function createEnvelope(
 function encodeRegion(content: HeaderContent, slots: readonly Uint8Array[], dataKey: Secret): Uint8Array {
   const macKey = headerMacKey(dataKey);
   const region = new Uint8Array(content.regionBytes);
-  region.set(encodeHalf(content, slots, 0, macKey), 0);
-  region.set(encodeHalf(content, slots, 1, macKey), content.regionBytes / 2);
+  const halfBytes = content.regionBytes / 2;
+  encodeHalf(content, slots, 0, macKey, region.subarray(0, halfBytes));
+  encodeHalf(content, slots, 1, macKey, region.subarray(halfBytes));
   macKey.wipe();
   return region;
 }

@@ -6,7 +6,7 @@ import { dataKeyBytes, maxSegments } from '../limits.ts';
 import { checkBytes, checkKey, checkOptions, invalidArgument } from '../options.ts';
 import { fillRandom, randomSecret } from '../random.ts';
 import { Secret } from '../secret.ts';
-import { messageIvBytes, prefixBytes } from './layout.ts';
+import { messageIvBytes, prefixBytes, type SegmentLayout } from './layout.ts';
 import { floeHeaderTag, MessageKeys, writeSegmentAad } from './message.ts';
 import { type FloeParameters, floeParameters } from './parameters.ts';
 
@@ -34,6 +34,8 @@ export class FloeEncryptor {
   readonly segmentBytes: number;
   /** Plaintext bytes of every segment but the last. */
   readonly plainSegmentBytes: number;
+  /** @internal */
+  readonly layout: SegmentLayout;
   readonly #parameters: FloeParameters;
   readonly #keys: MessageKeys;
   readonly #aad: Uint8Array = new Uint8Array(9);
@@ -42,6 +44,7 @@ export class FloeEncryptor {
     this.header = header;
     this.segmentBytes = parameters.layout.segmentBytes;
     this.plainSegmentBytes = parameters.layout.plainSegmentBytes;
+    this.layout = parameters.layout;
     this.#parameters = parameters;
     this.#keys = keys;
   }

@@ -3,7 +3,6 @@
 import { createEnvelope } from '../envelope/create.ts';
 import { openEnvelope } from '../envelope/open.ts';
 import { findHeader } from '../envelope/region.ts';
-import { floeParameters } from '../floe/parameters.ts';
 import { bodyBytes } from '../floe/layout.ts';
 import { openBody, sealBody } from '../floe/whole.ts';
 import { maxRegionBytes } from '../limits.ts';
@@ -11,7 +10,13 @@ import { uninitialised } from '../memory.ts';
 import { checkBytes, throwIfAborted } from '../options.ts';
 import { traceOperation } from '../trace.ts';
 import { errorCodeOf } from './failure.ts';
-import { checkOpenOptions, checkSealOptions, type OpenOptions, presentError, type SealOptions } from './options.ts';
+import {
+  checkOpenOptions,
+  checkSealOptions,
+  type OpenOptions,
+  presentError,
+  type SealOptions,
+} from './options.ts';
 
 /**
  * Encrypts a byte string under a new data key.
@@ -27,8 +32,7 @@ export async function encrypt(plain: Uint8Array, options: SealOptions): Promise<
   const trace = traceOperation('seal', 'buffer');
   try {
     const { region, encryptor, fileId } = await createEnvelope(providers, options);
-    const { layout } = floeParameters(options.suite, options.segmentBytes);
-    const sealed = uninitialised(region.length + bodyBytes(layout, plain.length));
+    const sealed = uninitialised(region.length + bodyBytes(encryptor.layout, plain.length));
     sealed.set(region);
     sealBody(encryptor, plain, sealed, region.length);
     encryptor.wipe();

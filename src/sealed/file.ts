@@ -4,15 +4,26 @@ import { createEnvelope } from '../envelope/create.ts';
 import { openEnvelope } from '../envelope/open.ts';
 import { findHeader, type HeaderRegion, headerBytesNeeded } from '../envelope/region.ts';
 import { openChecked, truncatedBody } from '../floe/diagnosis.ts';
+import { bodyShape } from '../floe/layout.ts';
 import type { KeyProvider } from '../kms/provider.ts';
 import { maxRegionBytes } from '../limits.ts';
-import { throwIfAborted } from '../options.ts';
+import { abortError, throwIfAborted } from '../options.ts';
 import { type Batch, fileBatches, streamBatches } from '../stream/batches.ts';
 import { ByteQueue } from '../stream/byte-queue.ts';
 import { readFully } from '../stream/file-bytes.ts';
+import { whenAborted } from '../stream/follow-signal.ts';
 import { pump } from '../stream/pump.ts';
 import { traceOperation } from '../trace.ts';
-import { chunkBytes, type Destination, type OpenedDestination, type OpenedSource, openDestination, openSource, pathOf, type Source } from './endpoints.ts';
+import {
+  chunkBytes,
+  type Destination,
+  type OpenedDestination,
+  type OpenedSource,
+  openDestination,
+  openSource,
+  pathOf,
+  type Source,
+} from './endpoints.ts';
 import { errorCodeOf } from './failure.ts';
 import {
   checkFileOptions,
@@ -31,7 +42,8 @@ export interface FileResult {
   sealedBytes: number;
 }
 
-const permissionBits = 0o7777;
+/** Not set-user-id and the like: whoever may change the mode of a sealed file must not gain by its being decrypted. */
+const permissionBits = 0o777;
 
 /**
  * Encrypts a file, pipe or stream into another. A path as destination is replaced atomically: on any failure or abort
@@ -40,10 +52,16 @@ const permissionBits = 0o7777;
  *   `ERR_VOLSEAL_PERMISSION`, `ERR_VOLSEAL_NO_SPACE`, `ERR_VOLSEAL_IO`, `ERR_VOLSEAL_TOO_LARGE`, `ERR_VOLSEAL_HEADER_FULL`,
  *   `ERR_VOLSEAL_ABORTED`, what key providers throw, and what a stream that is source or destination fails with
  */
-export async function encryptFile(source: Source, destination: Destination, options: SealOptions & FileOptions): Promise<FileResult> {
+export async function encryptFile(
+  source: Source,
+  destination: Destination,
+  options: SealOptions & FileOptions,
+): Promise<FileResult> {
   const providers = checkSealOptions('encryptFile', options, fileOptionNames);
   checkFileOptions(options);
-  return transfer('seal', source, destination, options, undefined, (from, to) => seal(providers, options, from, to));
+  return transfer('seal', source, destination, options, undefined, (from, to) =>
+    seal(providers, options, from, to),
+  );
 }
 
 /**
@@ -51,7 +69,11 @@ export async function encryptFile(source: Source, destination: Destination, opti
  * authenticated segments before the end is known: what it got is only whole when the promise resolves.
  * @throws VolsealError as {@link encryptFile}, and every code of docs/format/v1.md §8
  */
-export async function decryptFile(source: Source, destination: Destination, options: OpenOptions & FileOptions): Promise<FileResult> {
+export async function decryptFile(
+  source: Source,
+  destination: Destination,
+  options: OpenOptions & FileOptions,
+): Promise<FileResult> {
   const providers = checkOpenOptions('decryptFile', options, fileOptionNames);
   checkFileOptions(options);
   return transfer('open', source, destination, options, options.opaqueErrors, (from, to) =>
@@ -81,25 +103,42 @@ async function transfer(
   const trace = traceOperation(direction, 'file', sourcePath ?? destinationPath);
   let from: OpenedSource | undefined;
   let to: OpenedDestination | undefined;
+  // Either end may keep the other waiting for ever.
+  const interrupt = (error: unknown): void => {
+    from?.interrupt(error);
+    to?.interrupt(error);
+  };
+  const { signal } = options;
+  const unfollow = signal && whenAborted(signal, () => interrupt(abortError(signal)));
   try {
     throwIfAborted(options.signal);
     from = await inTermsOf(sourcePath, opaque, openSource(source));
     const modeOfNew = from.kind === 'file' ? from.stats.mode & permissionBits : undefined;
-    to = await inTermsOf(destinationPath, opaque, openDestination(destination, options, modeOfNew));
+    to = await inTermsOf(
+      destinationPath,
+      opaque,
+      openDestination(destination, options, modeOfNew, interrupt),
+    );
     const { result, fileId, suite } = await inTermsOf(sourcePath ?? destinationPath, opaque, work(from, to));
     await inTermsOf(destinationPath, opaque, to.commit());
     trace.done(fileId, suite, result.plainBytes);
     return result;
   } catch (error) {
+    from?.interrupt(error);
     await to?.abort(error);
     trace.failed(errorCodeOf(error));
     throw error;
   } finally {
+    unfollow?.();
     await from?.close();
   }
 }
 
-async function inTermsOf<T>(path: string | undefined, opaque: boolean | undefined, promise: Promise<T>): Promise<T> {
+async function inTermsOf<T>(
+  path: string | undefined,
+  opaque: boolean | undefined,
+  promise: Promise<T>,
+): Promise<T> {
   try {
     return await promise;
   } catch (error) {
@@ -152,7 +191,10 @@ async function open(
   const { decryptor, fileId, regionBytes } = await openEnvelope(region, providers, options);
   try {
     const step = decryptor.segmentBytes;
-    const totalBytes = from.kind === 'file' ? from.stats.size - regionBytes : undefined;
+    const totalBytes =
+      from.kind === 'file'
+        ? bodyShape(decryptor.layout, from.stats.size - regionBytes)?.plainBytes
+        : undefined;
     let batches: AsyncIterable<Batch>;
     if (from.kind === 'file') {
       batches = fileBatches(from.handle, regionBytes, step, from.stats.size - regionBytes);
@@ -169,7 +211,7 @@ async function open(
       for (const piece of plain) plainBytes += piece.length;
       return plain;
     };
-    await pump(batches, convert, to.sink, options.signal, () => report(options, sealedBytes - regionBytes, totalBytes));
+    await pump(batches, convert, to.sink, options.signal, () => report(options, plainBytes, totalBytes));
     return { result: { plainBytes, sealedBytes }, fileId, suite: decryptor.suite };
   } finally {
     decryptor.wipe();
@@ -178,12 +220,14 @@ async function open(
 
 /** Reads as much as the header needs; chunks that were read stay in the queue. */
 async function readRegion(from: OpenedSource, queue: ByteQueue): Promise<HeaderRegion> {
-  if (from.kind === 'file') return findHeader(await readFully(from.handle, new Uint8Array(maxRegionBytes), 0));
+  if (from.kind === 'file')
+    return findHeader(await readFully(from.handle, new Uint8Array(maxRegionBytes), 0));
   for (let needed = 0; ; ) {
     while (queue.length < needed || queue.length === 0) {
-      const { done, value } = await from.chunks.next();
-      if (done === true) return findHeader(queue.peek(maxRegionBytes));
-      queue.push(chunkBytes(value));
+      const item = await from.chunks.next();
+      if (item.done === true) return findHeader(queue.peek(maxRegionBytes));
+      queue.push(chunkBytes(item.value));
+      if (from.chunks.reused) queue.own();
     }
     const start = queue.peek(maxRegionBytes);
     needed = headerBytesNeeded(start);

@@ -22,7 +22,8 @@ export type { Inspection };
  *   `ERR_VOLSEAL_PERMISSION`, `ERR_VOLSEAL_IO`, `ERR_VOLSEAL_INVALID_ARGUMENT`
  */
 export async function inspect(source: PathLike | Uint8Array): Promise<Inspection> {
-  if (source instanceof Uint8Array) return describeHeader(findHeader(source.subarray(0, maxRegionBytes)), source.length);
+  if (source instanceof Uint8Array)
+    return describeHeader(findHeader(source.subarray(0, maxRegionBytes)), source.length);
   const path = pathOf(source);
   if (path === undefined) throw invalidArgument('inspect takes a path or bytes');
   let handle: FileHandle | undefined;
@@ -30,7 +31,9 @@ export async function inspect(source: PathLike | Uint8Array): Promise<Inspection
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await handle.stat();
     if (!stats.isFile()) {
-      throw new VolsealError('ERR_VOLSEAL_IO', 'it is not a regular file', { hint: 'inspect takes files, or bytes' });
+      throw new VolsealError('ERR_VOLSEAL_IO', 'it is not a regular file', {
+        hint: 'inspect takes files, or bytes',
+      });
     }
     const start = await readFully(handle, new Uint8Array(maxRegionBytes), 0);
     return describeHeader(findHeader(start), stats.size);

@@ -27,7 +27,11 @@ export class OpenStage implements Stage {
   #closed = false;
 
   /** @param onContext told the authenticated context before any plaintext comes out */
-  constructor(providers: readonly KeyProvider[], options: OpenOptions, onContext?: (context: Context) => void) {
+  constructor(
+    providers: readonly KeyProvider[],
+    options: OpenOptions,
+    onContext?: (context: Context) => void,
+  ) {
     this.#providers = providers;
     this.#options = options;
     this.#onContext = onContext;

@@ -1,6 +1,9 @@
 /** The options that all functions of volseal share, and their checks. */
 
+import { aeadBySuite } from '../aead/registry.ts';
 import type { Suite } from '../aead/suite.ts';
+import { encodeContext } from '../envelope/context.ts';
+import { checkEnvelopeSegmentBytes } from '../envelope/create.ts';
 import { VolsealError, withPath } from '../errors.ts';
 import { providersOf } from '../envelope/slots.ts';
 import type { Context, KeyProvider, Keys } from '../kms/provider.ts';
@@ -55,16 +58,30 @@ const sealOptionNames = ['keys', 'context', 'suite', 'segmentBytes', 'signal'] a
 export const fileOptionNames = ['overwrite', 'mode', 'onProgress'] as const;
 
 /** Refuses unknown options and gives the providers. */
-export function checkOpenOptions(what: string, options: OpenOptions, more: readonly string[] = []): readonly KeyProvider[] {
+export function checkOpenOptions(
+  what: string,
+  options: OpenOptions,
+  more: readonly string[] = [],
+): readonly KeyProvider[] {
   checkOptions(what, options, [...openOptionNames, ...more]);
   checkSignal(options.signal);
+  checkFlag('exactContext', options.exactContext);
+  checkFlag('opaqueErrors', options.opaqueErrors);
+  encodeContext(options.context);
   return providersOf(options.keys);
 }
 
 /** Refuses unknown options and gives the providers. */
-export function checkSealOptions(what: string, options: SealOptions, more: readonly string[] = []): readonly KeyProvider[] {
+export function checkSealOptions(
+  what: string,
+  options: SealOptions,
+  more: readonly string[] = [],
+): readonly KeyProvider[] {
   checkOptions(what, options, [...sealOptionNames, ...more]);
   checkSignal(options.signal);
+  if (options.suite !== undefined) aeadBySuite(options.suite);
+  if (options.segmentBytes !== undefined) checkEnvelopeSegmentBytes(options.segmentBytes);
+  encodeContext(options.context);
   return providersOf(options.keys);
 }
 
@@ -73,13 +90,20 @@ function checkSignal(signal: unknown): void {
   throw invalidArgument('signal must be an AbortSignal');
 }
 
+/** `'false'` or 0 would silently mean something else than its writer thinks. */
+function checkFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw invalidArgument(`${name} must be true or false`);
+}
+
 export function checkFileOptions(options: FileOptions): void {
   const { mode, onProgress, overwrite } = options;
   if (mode !== undefined && (!Number.isInteger(mode) || mode < 0 || mode > 0o7777)) {
     throw invalidArgument('mode must be permission bits, for example 0o600');
   }
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalidArgument('onProgress must be a function');
-  if (overwrite !== undefined && typeof overwrite !== 'boolean') throw invalidArgument('overwrite must be true or false');
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw invalidArgument('onProgress must be a function');
+  checkFlag('overwrite', overwrite);
 }
 
 /** A path as the file system functions take it: text or a file URL. */

@@ -103,7 +103,8 @@ export class DecryptReadStream extends Readable {
     let skip = offsetInSegment;
     let pieces = (await reader.openSegments(position, count)).flat();
     // An empty last segment after full ones belongs to the data too: it proves where they end.
-    if (this.#stop === shape.plainBytes && position + count > lastNeeded && lastNeeded < shape.segments - 1) await reader.verifyLength();
+    if (this.#stop === shape.plainBytes && position + count > lastNeeded && lastNeeded < shape.segments - 1)
+      await reader.verifyLength();
     pieces = pieces.flatMap((piece) => {
       const part = piece.subarray(Math.min(skip, piece.length));
       skip -= piece.length - part.length;
@@ -134,8 +135,12 @@ export class DecryptReadStream extends Readable {
 }
 
 export function checkRangeOptions({ start = 0, end = Number.MAX_SAFE_INTEGER }: RangeOptions): void {
-  for (const [name, value] of [['start', start], ['end', end]] as const) {
-    if (!Number.isSafeInteger(value) || value < 0) throw invalidArgument(`${name} must be a whole number from 0`);
+  for (const [name, value] of [
+    ['start', start],
+    ['end', end],
+  ] as const) {
+    const whole = Number.isSafeInteger(value) || (name === 'end' && value === Infinity);
+    if (!whole || value < 0) throw invalidArgument(`${name} must be a whole number from 0`);
   }
   if (start > end) throw invalidArgument(`start (${start}) is after end (${end})`);
 }

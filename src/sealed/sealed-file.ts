@@ -80,12 +80,14 @@ export class SealedFile {
   async read<T extends Uint8Array>(
     buffer: T,
     offset: number = 0,
-    length: number = buffer.length - offset,
+    length: number = checkTarget(buffer).length - offset,
     position: number = 0,
   ): Promise<{ bytesRead: number; buffer: T }> {
     checkRange(buffer, offset, length, position);
     const { layout, shape } = this.#reader;
     const wanted = Math.max(0, Math.min(length, shape.plainBytes - position));
+    // Without a byte to give nothing else would notice.
+    if (wanted === 0) this.#checkOpen();
     let done = 0;
     while (done < wanted) {
       const { position: segment, offsetInSegment } = locate(layout, position + done);
@@ -98,6 +100,14 @@ export class SealedFile {
       }
     }
     return { bytesRead: wanted, buffer };
+  }
+
+  #checkOpen(): void {
+    try {
+      this.#reader.checkOpen();
+    } catch (error) {
+      throw presentError(error, this.#path, this.#opaque);
+    }
   }
 
   async #segments(position: number, count: number): Promise<readonly (readonly Uint8Array[])[]> {
@@ -125,16 +135,33 @@ export class SealedFile {
   }
 }
 
+function checkTarget(buffer: Uint8Array): Uint8Array {
+  if (buffer instanceof Uint8Array) return buffer;
+  throw invalidArgument('read needs a Uint8Array or Buffer to read into');
+}
+
 function checkRange(buffer: Uint8Array, offset: number, length: number, position: number): void {
-  if (!(buffer instanceof Uint8Array)) throw invalidArgument('read needs a Uint8Array or Buffer to read into');
-  for (const [name, value] of [['offset', offset], ['length', length], ['position', position]] as const) {
-    if (!Number.isSafeInteger(value) || value < 0) throw invalidArgument(`${name} must be a whole number from 0`);
+  checkTarget(buffer);
+  for (const [name, value] of [
+    ['offset', offset],
+    ['length', length],
+    ['position', position],
+  ] as const) {
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw invalidArgument(`${name} must be a whole number from 0`);
   }
-  if (offset + length > buffer.length) throw invalidArgument(`${length} bytes from offset ${offset} do not fit into the buffer`);
+  if (offset + length > buffer.length)
+    throw invalidArgument(`${length} bytes from offset ${offset} do not fit into the buffer`);
 }
 
 /** Copies from the pieces of one segment, from `start` on; gives the number of bytes. */
-function copyOut(pieces: readonly Uint8Array[], start: number, target: Uint8Array, at: number, most: number): number {
+function copyOut(
+  pieces: readonly Uint8Array[],
+  start: number,
+  target: Uint8Array,
+  at: number,
+  most: number,
+): number {
   let skip = start;
   let copied = 0;
   for (const piece of pieces) {

@@ -43,16 +43,23 @@ export class SealedReader {
   }
 
   /** Opens the header. The size is not verified yet: {@link verifyLength} does that. */
-  static async open(path: string, providers: readonly KeyProvider[], options: OpenOptions): Promise<SealedReader> {
+  static async open(
+    path: string,
+    providers: readonly KeyProvider[],
+    options: OpenOptions,
+  ): Promise<SealedReader> {
     // A FIFO that nobody writes to must be refused, not waited for.
     const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const stats = await handle.stat();
       if (!stats.isFile()) {
-        throw new VolsealError('ERR_VOLSEAL_IO', 'it is not a regular file', { hint: 'pipe it through createDecryptStream instead' });
+        throw new VolsealError('ERR_VOLSEAL_IO', 'it is not a regular file', {
+          hint: 'pipe it through createDecryptStream instead',
+        });
       }
       let start = await readFully(handle, new Uint8Array(minProviderRegionBytes), 0);
-      if (headerBytesNeeded(start) > start.length) start = await readFully(handle, new Uint8Array(maxRegionBytes), 0);
+      if (headerBytesNeeded(start) > start.length)
+        start = await readFully(handle, new Uint8Array(maxRegionBytes), 0);
       const envelope = await openEnvelope(findHeader(start), providers, { ...options, path });
       const shape = bodyShape(envelope.decryptor.layout, stats.size - envelope.regionBytes);
       if (shape === undefined) {
@@ -75,9 +82,15 @@ export class SealedReader {
     return last as Uint8Array[];
   }
 
+  /** @throws VolsealError `ERR_VOLSEAL_CLOSED` */
+  checkOpen(): void {
+    if (this.#closing !== undefined)
+      throw new VolsealError('ERR_VOLSEAL_CLOSED', 'the file was closed', { hint: 'open it again' });
+  }
+
   /** The plaintext of `count` segments from `position` on, each in pieces. */
   async openSegments(position: number, count: number): Promise<Uint8Array[][]> {
-    if (this.#closing !== undefined) throw new VolsealError('ERR_VOLSEAL_CLOSED', 'the file was closed', { hint: 'open it again' });
+    this.checkOpen();
     const { segmentBytes } = this.layout;
     const bodyOffset = position * segmentBytes;
     const offset = this.#envelope.regionBytes + bodyOffset;
@@ -91,7 +104,9 @@ export class SealedReader {
       for (let i = 0; i < count; i++) {
         const sealed = buffer.subarray(i * segmentBytes, Math.min(length, (i + 1) * segmentBytes));
         const final = position + i === this.shape.segments - 1;
-        opened.push(openChecked(this.#envelope.decryptor, [sealed], position + i, final, offset + i * segmentBytes));
+        opened.push(
+          openChecked(this.#envelope.decryptor, [sealed], position + i, final, offset + i * segmentBytes),
+        );
       }
       return opened;
     } finally {
@@ -102,7 +117,9 @@ export class SealedReader {
 
   #takeBuffer(bytes: number): Buffer {
     const kept = this.#buffers.pop();
-    return kept !== undefined && kept.length >= bytes ? kept : Buffer.allocUnsafeSlow(Math.max(bytes, this.layout.segmentBytes));
+    return kept !== undefined && kept.length >= bytes
+      ? kept
+      : Buffer.allocUnsafeSlow(Math.max(bytes, this.layout.segmentBytes));
   }
 
   /** Waits for reads under way, wipes the keys and closes the file. */
@@ -123,7 +140,11 @@ export class SealedReader {
 }
 
 /** Too little follows the last whole segment: it was cut there, or the last one ended before and something was appended. */
-async function impossibleSize(handle: FileHandle, envelope: OpenedEnvelope, sealedBytes: number): Promise<unknown> {
+async function impossibleSize(
+  handle: FileHandle,
+  envelope: OpenedEnvelope,
+  sealedBytes: number,
+): Promise<unknown> {
   const { segmentBytes } = envelope.decryptor.layout;
   const bodyBytes = sealedBytes - envelope.regionBytes;
   const bodyOffset = bodyBytes - (bodyBytes % segmentBytes) - segmentBytes;

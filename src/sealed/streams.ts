@@ -39,7 +39,10 @@ export class EncryptionStream {
 
   constructor(options: SealOptions) {
     const providers = checkSealOptions('EncryptionStream', options);
-    ({ readable: this.readable, writable: this.writable } = webPair(new SealStage(providers, options), options.signal));
+    ({ readable: this.readable, writable: this.writable } = webPair(
+      new SealStage(providers, options),
+      options.signal,
+    ));
   }
 }
 
@@ -50,6 +53,9 @@ export class DecryptionStream {
 
   constructor(options: OpenOptions) {
     const providers = checkOpenOptions('DecryptionStream', options);
-    ({ readable: this.readable, writable: this.writable } = webPair(new OpenStage(providers, options), options.signal));
+    ({ readable: this.readable, writable: this.writable } = webPair(
+      new OpenStage(providers, options),
+      options.signal,
+    ));
   }
 }

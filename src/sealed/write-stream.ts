@@ -13,7 +13,15 @@ import { FileSink } from '../stream/sink.ts';
 import { type OperationTrace, traceOperation } from '../trace.ts';
 import { pathOf } from './endpoints.ts';
 import { errorCodeOf } from './failure.ts';
-import { checkFileOptions, checkSealOptions, type FileOptions, fileOptionNames, type PathLike, presentError, type SealOptions } from './options.ts';
+import {
+  checkFileOptions,
+  checkSealOptions,
+  type FileOptions,
+  fileOptionNames,
+  type PathLike,
+  presentError,
+  type SealOptions,
+} from './options.ts';
 
 type Callback = (error?: Error | null) => void;
 
@@ -99,12 +107,13 @@ class EncryptWriteStream extends Writable {
   async #finish(): Promise<void> {
     const sealer = this.#sealer as BodySealer;
     await this.#sink?.write(sealer.last());
+    this.#options.onProgress?.({ doneBytes: sealer.plainBytes }); // may throw, which must not happen when the file is there
+    if (this.destroyed) return;
     await this.#file?.commit();
     this.#committed = true;
     const { fileId, encryptor } = this.#envelope as NewEnvelope;
     encryptor.wipe();
     this.#trace.done(fileId, this.#options.suite ?? 'aes-256-gcm', sealer.plainBytes);
-    this.#options.onProgress?.({ doneBytes: sealer.plainBytes });
   }
 
   override _destroy(error: Error | null, callback: Callback): void {

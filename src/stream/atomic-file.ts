@@ -4,8 +4,8 @@
  */
 
 import type { Stats } from 'node:fs';
-import { type FileHandle, link, open, realpath, rename, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { type FileHandle, link, open, readlink, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 
 import { VolsealError } from '../errors.ts';
 import { hex } from '../bytes.ts';
@@ -29,7 +29,13 @@ export class AtomicFile {
   readonly #options: AtomicFileOptions;
   #open = true;
 
-  private constructor(handle: FileHandle, temporaryPath: string, path: string, replaced: Stats | undefined, options: AtomicFileOptions) {
+  private constructor(
+    handle: FileHandle,
+    temporaryPath: string,
+    path: string,
+    replaced: Stats | undefined,
+    options: AtomicFileOptions,
+  ) {
     this.handle = handle;
     this.#temporaryPath = temporaryPath;
     this.#path = path;
@@ -39,14 +45,17 @@ export class AtomicFile {
 
   /** A symbolic link is written through: what it points to is replaced, not the link. */
   static async create(path: string, options: AtomicFileOptions): Promise<AtomicFile> {
-    const target = await realpath(path).catch(() => path);
-    const replaced = await stat(target).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
+    const target = await targetOf(path);
+    const replaced = await stat(target).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     });
     if (replaced !== undefined && !options.overwrite) throw existsError(path);
     if (replaced !== undefined && !replaced.isFile()) {
-      throw new VolsealError('ERR_VOLSEAL_IO', `${path}: it is not a regular file`, { hint: 'name a file', path });
+      throw new VolsealError('ERR_VOLSEAL_IO', `${path}: it is not a regular file`, {
+        hint: 'name a file',
+        path,
+      });
     }
     const temporaryPath = join(dirname(target), `.volseal-${hex(randomSecret(8))}.tmp`);
     const decided = options.mode ?? replaced?.mode ?? options.modeOfNew;
@@ -61,9 +70,15 @@ export class AtomicFile {
     await this.handle.sync();
     await this.handle.close();
     this.#open = false;
-    if (this.#options.overwrite) await rename(this.#temporaryPath, this.#path);
-    else await this.#moveWithoutReplacing();
-    await syncDirectory(dirname(this.#path));
+    // Opened while failing still changes nothing: it needs a descriptor, and the right to read the directory.
+    const directory = await openDirectory(dirname(this.#path));
+    try {
+      if (this.#options.overwrite) await rename(this.#temporaryPath, this.#path);
+      else await this.#moveWithoutReplacing();
+      await directory?.sync();
+    } finally {
+      await directory?.close();
+    }
   }
 
   /** Leaves everything as it was. Safe to call after any failure of `commit`. */
@@ -102,6 +117,20 @@ export class AtomicFile {
   }
 }
 
+/** Where a path leads, also when nothing is there yet. */
+async function targetOf(path: string): Promise<string> {
+  let target = path;
+  // As many links in a row as Linux follows; a loop then fails where the file is opened.
+  for (let links = 0; links < 40; links++) {
+    const real = await realpath(target).catch(() => undefined);
+    if (real !== undefined) return real;
+    const next = await readlink(target).catch(() => undefined);
+    if (next === undefined) return target;
+    target = resolve(dirname(target), next);
+  }
+  return target;
+}
+
 function existsError(path: string, cause?: unknown): VolsealError {
   return new VolsealError('ERR_VOLSEAL_EXISTS', `${path}: it exists already`, {
     hint: 'choose another name, or allow it to be replaced',
@@ -110,13 +139,7 @@ function existsError(path: string, cause?: unknown): VolsealError {
   });
 }
 
-async function syncDirectory(path: string): Promise<void> {
+async function openDirectory(path: string): Promise<FileHandle | undefined> {
   // Windows has no directories to sync.
-  if (process.platform === 'win32') return;
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  return process.platform === 'win32' ? undefined : open(path, 'r');
 }

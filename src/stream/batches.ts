@@ -5,7 +5,7 @@
 
 import type { FileHandle } from 'node:fs/promises';
 
-import { ByteQueue } from './byte-queue.ts';
+import type { ByteQueue } from './byte-queue.ts';
 import { readFully } from './file-bytes.ts';
 
 export interface Batch {
@@ -66,13 +66,21 @@ export async function* fileBatches(
 function cut(bytes: Uint8Array, segmentBytes: number): Uint8Array[][] {
   if (bytes.length === 0) return [[]];
   const segments: Uint8Array[][] = [];
-  for (let at = 0; at < bytes.length; at += segmentBytes) segments.push([bytes.subarray(at, at + segmentBytes)]);
+  for (let at = 0; at < bytes.length; at += segmentBytes)
+    segments.push([bytes.subarray(at, at + segmentBytes)]);
   return segments;
+}
+
+/** Chunks of a source that is no regular file. */
+export interface Chunks {
+  next(): Promise<IteratorResult<unknown>>;
+  /** Whether the memory of a chunk may be used again when the next one is asked for. */
+  readonly reused: boolean;
 }
 
 /** Batches of whatever comes in chunks, after what is in the queue already. */
 export async function* streamBatches(
-  chunks: AsyncIterator<unknown>,
+  chunks: Chunks,
   queue: ByteQueue,
   segmentBytes: number,
   toBytes: (chunk: unknown) => Uint8Array,
@@ -81,7 +89,9 @@ export async function* streamBatches(
   const batchBytes = perBatch * segmentBytes;
   for (let item = await chunks.next(); item.done !== true; item = await chunks.next()) {
     queue.push(toBytes(item.value));
-    while (queue.length > batchBytes) yield { segments: takeSegments(queue, segmentBytes, perBatch), last: false };
+    while (queue.length > batchBytes)
+      yield { segments: takeSegments(queue, segmentBytes, perBatch), last: false };
+    if (chunks.reused) queue.own();
   }
   const whole = Math.floor(queue.length / segmentBytes);
   const segments = takeSegments(queue, segmentBytes, whole);

@@ -3,7 +3,7 @@
 import type { FloeDecryptor } from '../floe/decryptor.ts';
 import type { FloeEncryptor } from '../floe/encryptor.ts';
 import { openChecked, truncatedBody } from '../floe/diagnosis.ts';
-import { ByteQueue } from './byte-queue.ts';
+import type { ByteQueue } from './byte-queue.ts';
 
 export class BodySealer {
   readonly #encryptor: FloeEncryptor;
@@ -24,7 +24,9 @@ export class BodySealer {
   /** The next sealed segment, or undefined while more input is needed. */
   next(): Uint8Array[] | undefined {
     // Exactly one segment in the queue may be the last one, which is sealed as such.
-    return this.#queue.length > this.#encryptor.plainSegmentBytes ? this.#seal(this.#encryptor.plainSegmentBytes, false) : undefined;
+    return this.#queue.length > this.#encryptor.plainSegmentBytes
+      ? this.#seal(this.#encryptor.plainSegmentBytes, false)
+      : undefined;
   }
 
   /** The last segment; nothing is left in the queue afterwards. Only after `next` has given undefined. */
@@ -58,7 +60,9 @@ export class BodyOpener {
 
   /** The plaintext of the next segment, or undefined while more input is needed. */
   next(): Uint8Array[] | undefined {
-    return this.#queue.length > this.#decryptor.segmentBytes ? this.#open(this.#decryptor.segmentBytes, false) : undefined;
+    return this.#queue.length > this.#decryptor.segmentBytes
+      ? this.#open(this.#decryptor.segmentBytes, false)
+      : undefined;
   }
 
   /** The plaintext of the last segment. Only after `next` has given undefined. */
@@ -68,7 +72,13 @@ export class BodyOpener {
   }
 
   #open(sealedBytes: number, final: boolean): Uint8Array[] {
-    const plain = openChecked(this.#decryptor, this.#queue.take(sealedBytes), this.#position++, final, this.#offset);
+    const plain = openChecked(
+      this.#decryptor,
+      this.#queue.take(sealedBytes),
+      this.#position++,
+      final,
+      this.#offset,
+    );
     this.#offset += sealedBytes;
     for (const piece of plain) this.#plainBytes += piece.length;
     return plain;

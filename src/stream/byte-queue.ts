@@ -4,6 +4,8 @@
 const gatherBelowBytes = 2_048;
 const gatherBlockBytes = 16_384;
 
+const taken = new Uint8Array(0);
+
 export class ByteQueue {
   #chunks: Uint8Array[] = [];
   #first = 0;
@@ -48,7 +50,7 @@ export class ByteQueue {
       if (chunk.length <= missing) {
         pieces.push(chunk);
         missing -= chunk.length;
-        this.#first++;
+        this.#chunks[this.#first++] = taken; // or the memory would stay until the array is cut
       } else {
         pieces.push(chunk.subarray(0, missing));
         this.#chunks[this.#first] = chunk.subarray(missing);

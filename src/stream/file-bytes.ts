@@ -3,7 +3,11 @@
 import type { FileHandle } from 'node:fs/promises';
 
 /** Fills `target` from `position`; gives the part that was filled, shorter only at the end of the file. */
-export async function readFully(handle: FileHandle, target: Uint8Array, position: number): Promise<Uint8Array> {
+export async function readFully(
+  handle: FileHandle,
+  target: Uint8Array,
+  position: number,
+): Promise<Uint8Array> {
   let filled = 0;
   while (filled < target.length) {
     const { bytesRead } = await handle.read(target, filled, target.length - filled, position + filled);
@@ -14,7 +18,11 @@ export async function readFully(handle: FileHandle, target: Uint8Array, position
 }
 
 /** Writes the parts one after the other, from `position` or, when it is null, where the file is. */
-export async function writeFully(handle: FileHandle, parts: readonly Uint8Array[], position: number | null): Promise<void> {
+export async function writeFully(
+  handle: FileHandle,
+  parts: readonly Uint8Array[],
+  position: number | null,
+): Promise<void> {
   let rest = parts;
   let at = position;
   while (rest.length > 0) {

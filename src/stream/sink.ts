@@ -41,46 +41,83 @@ export class FileSink implements Sink {
   }
 }
 
-/** A Node stream; writes wait while it is full. */
+/** A Node stream; writes wait while it is full, and fail as soon as it is gone. */
 export class WritableSink implements Sink {
   readonly #writable: Writable;
-  readonly #gone: Promise<never>;
-  #forget!: () => void;
+  readonly #onGone: (error: unknown) => void;
+  /** A batch comes while another one still waits: they must not mix. */
+  #previous: Promise<void> = Promise.resolve();
+  #failure: { readonly error: unknown } | undefined;
+  #waiting: ((error: unknown) => void) | undefined;
+  #drained: (() => void) | undefined;
 
-  constructor(writable: Writable) {
+  /** @param onGone told once when the stream fails or is closed, also while nothing is being written */
+  constructor(writable: Writable, onGone: (error: unknown) => void) {
     this.#writable = writable;
-    this.#gone = new Promise((_, reject) => {
-      const onClose = (): void => {
-        reject(new VolsealError('ERR_VOLSEAL_IO', 'the destination was closed before everything was written'));
-      };
-      writable.once('error', reject);
-      writable.once('close', onClose);
-      this.#forget = () => writable.off('error', reject).off('close', onClose);
-    });
-    this.#gone.catch(() => {}); // only counts for those who wait
+    this.#onGone = onGone;
+    writable.on('drain', this.#onDrain).on('error', this.fail).on('close', this.#onClose);
+    if (writable.destroyed) this.#onClose();
   }
+
+  readonly #onDrain = (): void => this.#drained?.();
+
+  readonly #onClose = (): void => {
+    const closed = new VolsealError(
+      'ERR_VOLSEAL_IO',
+      'the destination was closed before everything was written',
+      {
+        hint: 'whoever reads it went away',
+      },
+    );
+    this.fail(this.#writable.errored ?? closed);
+  };
+
+  /** Ends all waiting with this error. */
+  readonly fail = (error: unknown): void => {
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
+    this.#waiting?.(error);
+    this.#onGone(error);
+  };
 
   /** Stops listening to the stream. */
   dispose(): void {
-    this.#forget();
+    this.#writable.off('drain', this.#onDrain).off('error', this.fail).off('close', this.#onClose);
   }
 
-  async write(parts: readonly Uint8Array[]): Promise<void> {
+  write(parts: readonly Uint8Array[]): Promise<void> {
+    this.#previous = this.#previous.then(() => this.#write(parts));
+    return this.#previous;
+  }
+
+  async #write(parts: readonly Uint8Array[]): Promise<void> {
     for (const part of parts) {
-      if (part.length === 0) continue;
-      if (this.#writable.destroyed) await this.#gone;
-      if (this.#writable.write(part)) continue;
-      await Promise.race([new Promise<void>((resolve) => this.#writable.once('drain', resolve)), this.#gone]);
+      if (this.#failure !== undefined) throw this.#failure.error;
+      if (part.length > 0 && !this.#writable.write(part))
+        await this.#wait((resolve) => (this.#drained = resolve));
     }
   }
 
   /** Ends the stream and waits until it has written everything. Standard output and error cannot be ended. */
   async end(): Promise<void> {
-    if (this.#writable === process.stdout || this.#writable === process.stderr) {
-      await Promise.race([new Promise<void>((resolve) => this.#writable.write('', () => resolve())), this.#gone]);
-      return;
-    }
-    this.#writable.end();
-    await finished(this.#writable, { readable: false });
+    await this.#previous;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    this.#writable.off('close', this.#onClose);
+    await this.#wait((resolve, reject) => {
+      if (this.#writable === process.stdout || this.#writable === process.stderr) {
+        this.#writable.write('', (error) => (error ? reject(error) : resolve()));
+      } else {
+        finished(this.#writable, { readable: false }).then(resolve, reject);
+        this.#writable.end();
+      }
+    });
+  }
+
+  /** No Promise.race with one promise for the stream's whole life: that would hold something for every wait. */
+  #wait(start: (resolve: () => void, reject: (error: unknown) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = reject;
+      start(resolve, reject);
+    });
   }
 }

@@ -1,6 +1,7 @@
 /** A Stage as a pair of Web streams, shaped as CompressionStream is. */
 
 import { abortError, invalidArgument } from '../options.ts';
+import { whenAborted } from './follow-signal.ts';
 import type { Stage } from './stage.ts';
 
 /** What can be written: as to a CompressionStream. */
@@ -37,11 +38,12 @@ export function webPair(stage: Stage, signal?: AbortSignal): WebPair {
   let input = gate();
   let taken: Gate | undefined;
   let failure: { error: unknown } | undefined;
+  let unfollow: (() => void) | undefined;
 
   const fail = (error: unknown): void => {
     if (failure !== undefined) return;
     failure = { error };
-    signal?.removeEventListener('abort', onAbort);
+    unfollow?.();
     stage.close(error);
     input.fail(error);
     taken?.fail(error);
@@ -83,7 +85,7 @@ export function webPair(stage: Stage, signal?: AbortSignal): WebPair {
               await input.promise;
             } else if (pulled === 'done') {
               stage.close();
-              signal?.removeEventListener('abort', onAbort);
+              unfollow?.();
               taken?.open();
               controller.close();
               return;
@@ -128,7 +130,7 @@ export function webPair(stage: Stage, signal?: AbortSignal): WebPair {
   });
 
   if (signal?.aborted === true) onAbort();
-  else signal?.addEventListener('abort', onAbort, { once: true });
+  else if (signal !== undefined) unfollow = whenAborted(signal, onAbort);
   return { readable, writable };
 }
 
@@ -136,5 +138,8 @@ function toBytes(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
   if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
-  throw invalidArgument('chunks must be ArrayBuffers or views of them', 'encode text with a TextEncoderStream first');
+  throw invalidArgument(
+    'chunks must be ArrayBuffers or views of them',
+    'encode text with a TextEncoderStream first',
+  );
 }

@@ -23,7 +23,6 @@ export interface CatOptions {
 }
 
 const wholeEnd = Number.MAX_SAFE_INTEGER;
-const pieceBytes = 1_048_576;
 
 /** The reader of standard output went away, or has enough: no failure, as for cat. */
 class ReaderGone extends Error {}
@@ -61,6 +60,7 @@ interface OpenWith {
 
 async function catOne(io: Io, path: string, range: ByteRange | undefined, options: OpenWith): Promise<void> {
   const operand = await lookAt(path);
+  throwIfAborted(options.signal);
   if (operand.kind === 'directory') {
     throw new VolsealError('ERR_VOLSEAL_IO', `${path}: it is a folder`, {
       hint: 'volseal decrypt -r takes folders',
@@ -88,12 +88,8 @@ async function catRange(io: Io, path: string, range: ByteRange, options: OpenWit
   const file = await openEncrypted(path, options);
   try {
     const { first, last } = locateByteRange(range, (await file.stat()).size);
-    for (let at = first; at <= last; at += pieceBytes) {
-      throwIfAborted(options.signal);
-      const piece = new Uint8Array(Math.min(pieceBytes, last + 1 - at));
-      await file.read(piece, 0, piece.length, at);
-      await write(io, piece);
-    }
+    const stream = file.createReadStream({ start: first, end: last, autoClose: false });
+    await toStdout(io, [stream], 0, wholeEnd);
   } finally {
     await file.close();
   }
@@ -127,10 +123,26 @@ async function toStdout(
       cause = error;
       throw error;
     });
+  const run = pipeline([...streams, consumer] as unknown as [Readable, Duplex]);
   try {
-    await pipeline([...streams, consumer] as unknown as [Readable, Duplex]);
+    await orAborted(io.signal, run);
   } catch (error) {
     if (!(cause instanceof RangeComplete)) throw cause ?? error;
+  }
+}
+
+/** A stream whose file is still being opened, a pipe that nobody writes to, is not destroyed before that is done. */
+async function orAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abortError(signal));
+  });
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -49,7 +49,8 @@ async function keyIdOf(variable: string, secret: string): Promise<string> {
 
 function advice(label: string, command: string, keyId: string, shown: boolean): string[] {
   const lines = [
-    `New secret, label ${label}, key id ${keyId}. It belongs into the standard input of, never into the command itself:`,
+    `New secret, label ${label}, key id ${keyId}.`,
+    'It goes into the standard input of this command, never into the command itself:',
     command,
     `In one go:  volseal keygen --label ${label} | ${command} -a APP`,
     'Keep a copy outside of Fly, for example in a password manager: without the secret the data is lost.',

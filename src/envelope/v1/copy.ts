@@ -4,13 +4,11 @@ import { createHmac } from 'node:crypto';
 
 import {
   bytesEqual,
-  concatBytes,
   constantTimeEqual,
   readU16,
   readU32,
   readU64,
   u16,
-  u64,
   writeU32,
   writeU64,
 } from '../../bytes.ts';
@@ -86,15 +84,16 @@ export function copyBytesFor(context: Uint8Array, encodedSlots: readonly Uint8Ar
 /**
  * One whole half, zero-filled to its end: nothing of a longer copy before it may stay.
  * @param slots encoded
+ * @param half where to write it, all zero
  */
 export function encodeHalf(
   content: HeaderContent,
   slots: readonly Uint8Array[],
   halfIndex: 0 | 1,
   macKey: Secret,
+  half: Uint8Array = new Uint8Array(content.regionBytes / 2),
 ): Uint8Array {
   const copyBytes = copyBytesFor(content.context, slots);
-  const half = new Uint8Array(content.regionBytes / 2);
   if (copyBytes > half.length) throw internalError('a header copy does not fit its half');
   half.set(magic, 0);
   half.set(u16(version), offsets.version);
@@ -105,18 +104,22 @@ export function encodeHalf(
   writeU64(half, content.generation, offsets.generation);
   half.set(content.fileId, offsets.fileId);
   half.set(content.floeHeader, offsets.floeHeader);
-  half.set(
-    concatBytes(u64(content.state.syncSeq), u64(content.state.bodyBytes), content.state.acc),
-    offsets.state,
-  );
-  const tail = concatBytes(
-    u16(content.context.length),
-    content.context,
-    u16(0), // location
-    Uint8Array.of(slots.length),
-    ...slots.flatMap((slot) => [u16(slot.length), slot]),
-  );
-  half.set(tail, offsets.contextLength);
+  writeU64(half, content.state.syncSeq, offsets.state);
+  writeU64(half, content.state.bodyBytes, offsets.state + 8);
+  half.set(content.state.acc, offsets.state + 16);
+  let at: number = offsets.contextLength;
+  const append = (bytes: Uint8Array): void => {
+    half.set(bytes, at);
+    at += bytes.length;
+  };
+  append(u16(content.context.length));
+  append(content.context);
+  at += 2; // the length of a location
+  append(Uint8Array.of(slots.length));
+  for (const slot of slots) {
+    append(u16(slot.length));
+    append(slot);
+  }
   const macInput = half.subarray(0, crcStart(copyBytes));
   const mac = headerMac(macInput, macKey);
   writeU32(half, crc32c(macInput, mac), macInput.length);
@@ -125,7 +128,7 @@ export function encodeHalf(
 }
 
 function headerMac(macInput: Uint8Array, macKey: Secret): Uint8Array {
-  return createHmac('sha256', macKey.keyObject()).update(macInput).digest();
+  return createHmac('sha256', macKey.passingKey()).update(macInput).digest();
 }
 
 export function verifyMac(copy: HeaderCopy, macKey: Secret): boolean {
