@@ -13,6 +13,7 @@ import { ByteQueue } from '../stream/byte-queue.ts';
 import { readFully } from '../stream/file-bytes.ts';
 import { whenAborted } from '../stream/follow-signal.ts';
 import { pump } from '../stream/pump.ts';
+import type { Sink } from '../stream/sink.ts';
 import { traceOperation } from '../trace.ts';
 import {
   chunkBytes,
@@ -87,7 +88,7 @@ interface Done {
   readonly suite: string;
 }
 
-type Work = (from: OpenedSource, to: OpenedDestination) => Promise<Done>;
+type Work = (from: OpenedSource, to: Sink) => Promise<Done>;
 
 /** Opens both ends, and whatever happens closes them again. */
 async function transfer(
@@ -108,6 +109,12 @@ async function transfer(
     from?.interrupt(error);
     to?.interrupt(error);
   };
+  // Its failures must not be told of the source.
+  const destinationFailures = new Set<unknown>();
+  const onDestinationFailure = (error: unknown): void => {
+    destinationFailures.add(error);
+    interrupt(error);
+  };
   const { signal } = options;
   const unfollow = signal && whenAborted(signal, () => interrupt(abortError(signal)));
   try {
@@ -117,9 +124,23 @@ async function transfer(
     to = await inTermsOf(
       destinationPath,
       opaque,
-      openDestination(destination, options, modeOfNew, interrupt),
+      openDestination(destination, options, modeOfNew, onDestinationFailure),
     );
-    const { result, fileId, suite } = await inTermsOf(sourcePath ?? destinationPath, opaque, work(from, to));
+    const { sink } = to;
+    const watched: Sink = {
+      async write(parts) {
+        try {
+          await sink.write(parts);
+        } catch (error) {
+          onDestinationFailure(error);
+          throw error;
+        }
+      },
+    };
+    const { result, fileId, suite } = await work(from, watched).catch((error: unknown) => {
+      const path = destinationFailures.has(error) ? destinationPath : (sourcePath ?? destinationPath);
+      throw presentError(error, path, opaque);
+    });
     await inTermsOf(destinationPath, opaque, to.commit());
     trace.done(fileId, suite, result.plainBytes);
     return result;
@@ -155,7 +176,7 @@ async function seal(
   providers: readonly KeyProvider[],
   options: SealOptions & FileOptions,
   from: OpenedSource,
-  to: OpenedDestination,
+  to: Sink,
 ): Promise<Done> {
   const { encryptor, fileId, region } = await createEnvelope(providers, options);
   try {
@@ -173,7 +194,7 @@ async function seal(
       for (const part of parts) sealedBytes += part.length;
       return position === 0 ? [region, ...parts] : parts;
     };
-    await pump(batches, convert, to.sink, options.signal, () => report(options, plainBytes, totalBytes));
+    await pump(batches, convert, to, options.signal, () => report(options, plainBytes, totalBytes));
     return { result: { plainBytes, sealedBytes }, fileId, suite: options.suite ?? 'aes-256-gcm' };
   } finally {
     encryptor.wipe();
@@ -184,7 +205,7 @@ async function open(
   providers: readonly KeyProvider[],
   options: OpenOptions & FileOptions & { readonly path: string | undefined },
   from: OpenedSource,
-  to: OpenedDestination,
+  to: Sink,
 ): Promise<Done> {
   const queue = new ByteQueue();
   const region = await readRegion(from, queue);
@@ -211,7 +232,7 @@ async function open(
       for (const piece of plain) plainBytes += piece.length;
       return plain;
     };
-    await pump(batches, convert, to.sink, options.signal, () => report(options, plainBytes, totalBytes));
+    await pump(batches, convert, to, options.signal, () => report(options, plainBytes, totalBytes));
     return { result: { plainBytes, sealedBytes }, fileId, suite: decryptor.suite };
   } finally {
     decryptor.wipe();
