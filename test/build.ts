@@ -8,5 +8,7 @@ export function setup(): void {
   const { status } = spawnSync(process.execPath, [build, '--if-stale'], { stdio: 'inherit' });
   if (status === 0) return;
   // `npm test` has refused such a source before it comes here; a run of single tests while one edits may go on.
-  process.stderr.write('src does not compile: tests that run the command line or the examples use the last build\n');
+  process.stderr.write(
+    'src does not compile: tests that run the command line or the examples use the last build\n',
+  );
 }

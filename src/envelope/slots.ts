@@ -6,6 +6,7 @@ import type { Context, KeyProvider, Keys, ProviderInfo, WrapInfo, WrappedKey } f
 import { dataKeyBytes, maxSlots } from '../limits.ts';
 import { invalidArgument, throwIfAborted } from '../options.ts';
 import { Secret } from '../secret.ts';
+import { untilAborted } from '../stream/follow-signal.ts';
 import { traceKeyCall } from '../trace.ts';
 import { type Slot, slotFromWrapped } from './v1/slot.ts';
 
@@ -110,7 +111,7 @@ export async function fillSlots(
     const wrapped = await callProvider(
       'wrap',
       provider,
-      () => provider.wrap(dataKey.bytes(), info),
+      () => untilAborted(provider.wrap(dataKey.bytes(), info), binding.signal),
       (result) => result?.keyId,
     );
     if (!isWrap(wrapped, provider.type))
@@ -118,7 +119,7 @@ export async function fillSlots(
     const opened = await callProvider(
       'unwrap',
       provider,
-      () => provider.unwrap(wrapped, info),
+      () => untilAborted(provider.unwrap(wrapped, info), binding.signal),
       () => wrapped.keyId,
     );
     const same = isDataKey(opened) && bytesEqual(opened, dataKey.bytes());
@@ -166,7 +167,7 @@ export async function openSlots(
       const key = await callProvider(
         'unwrap',
         provider,
-        () => provider.unwrap(slot.wrapped, info),
+        () => untilAborted(provider.unwrap(slot.wrapped, info), binding.signal),
         () => slot.wrapped.keyId,
       );
       if (isDataKey(key)) return new Secret(key);
@@ -182,7 +183,7 @@ export async function openSlots(
 async function describe(provider: KeyProvider, signal: AbortSignal | undefined): Promise<ProviderInfo> {
   let info: ProviderInfo | null | undefined;
   try {
-    info = await provider.describe(signal === undefined ? {} : { signal });
+    info = await untilAborted(provider.describe(signal === undefined ? {} : { signal }), signal);
   } catch (error) {
     throw providerError(provider, 'describe its keys', error);
   }

@@ -34,6 +34,16 @@ export function whenAborted(signal: AbortSignal, listener: () => void): () => vo
   };
 }
 
+/** The outcome of the work, or `ERR_VOLSEAL_ABORTED` as soon as the signal aborts: not all work looks at its signal. */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise<T>((resolve, reject) => {
+    const unfollow = whenAborted(signal, () => reject(abortError(signal)));
+    void Promise.resolve(work).then(resolve, reject).finally(unfollow);
+    if (signal.aborted) reject(abortError(signal));
+  });
+}
+
 /** Destroys the stream with `ERR_VOLSEAL_ABORTED` when the signal aborts, and forgets the signal when the stream closes. */
 export function followSignal<T extends Stream & { destroy(error: Error): unknown }>(
   stream: T,
@@ -43,7 +53,8 @@ export function followSignal<T extends Stream & { destroy(error: Error): unknown
   const onAbort = (): void => {
     stream.destroy(abortError(signal));
   };
-  if (signal.aborted) onAbort();
+  // Not at once: from Node 24 on `pipeline` refuses a stream that is destroyed already, and its error stays unheard.
+  if (signal.aborted) process.nextTick(onAbort);
   else stream.once('close', whenAborted(signal, onAbort));
   return stream;
 }

@@ -19,14 +19,20 @@ interface Manifest {
   readonly scripts?: Record<string, string>;
 }
 
-const manifestAt = (folder: string): Manifest => JSON.parse(readFileSync(`${root}${folder}package.json`, 'utf8')) as Manifest;
+const manifestAt = (folder: string): Manifest =>
+  JSON.parse(readFileSync(`${root}${folder}package.json`, 'utf8')) as Manifest;
 const installScripts = ['preinstall', 'install', 'postinstall', 'prepare'];
 
 test('the run-time dependencies are the list, at exact versions', () => {
   const own = manifestAt('');
   expect(Object.keys(own.dependencies ?? {}).toSorted()).toEqual(runtimePackages);
   for (const version of Object.values(own.dependencies ?? {})) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
-  for (const field of ['optionalDependencies', 'peerDependencies', 'bundleDependencies', 'bundledDependencies']) {
+  for (const field of [
+    'optionalDependencies',
+    'peerDependencies',
+    'bundleDependencies',
+    'bundledDependencies',
+  ]) {
     expect(own[field]).toBeUndefined();
   }
 });
@@ -59,10 +65,15 @@ test('the lock file agrees: only these are installed for a user', () => {
 });
 
 test('the packed package holds the build, the format documents and four files', () => {
-  const packed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' });
+  const packed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   const [{ files }] = JSON.parse(packed) as [{ files: { path: string }[] }];
   const paths = files.map(({ path }) => path);
-  const outside = paths.filter((path) => !/^dist\/.+\.(js|d\.ts)$/.test(path) && !/^docs\/format\/.+\.md$/.test(path));
+  const outside = paths.filter(
+    (path) => !/^dist\/.+\.(js|d\.ts)$/.test(path) && !/^docs\/format\/.+\.md$/.test(path),
+  );
   expect(outside.toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
   expect(paths).toContain('docs/format/v1.md');
   for (const target of exportTargets(manifestAt(''))) expect(paths).toContain(target);

@@ -73,7 +73,8 @@ function fileBreaches(path: string, text: string, { exitLines }: ParsedSource): 
   const lines = text.split('\n').length - 1;
   if (lines > mostLines) breaches.push(`${path}: ${lines} lines, more than ${mostLines}`);
   if (rankOf(path) === undefined) breaches.push(`${path}: a folder without a rank`);
-  if (path.endsWith('/index.ts') && !entryFiles.includes(path)) breaches.push(`${path}: a barrel inside a folder`);
+  if (path.endsWith('/index.ts') && !entryFiles.includes(path))
+    breaches.push(`${path}: a barrel inside a folder`);
   if (path !== exitFile) breaches.push(...exitLines.map((line) => `${path}:${line}: ends the process`));
   if (text.includes('../shared')) breaches.push(`${path}: names a path outside the repository`);
   return breaches;
@@ -86,7 +87,12 @@ function packageBreaches(path: string, at: string, specifier: string): string[] 
   return path.startsWith(users) ? [] : [`${at}: imports ${specifier}, which is for ${users} alone`];
 }
 
-function layerBreaches(path: string, at: string, target: string, sources: ReadonlyMap<string, string>): string[] {
+function layerBreaches(
+  path: string,
+  at: string,
+  target: string,
+  sources: ReadonlyMap<string, string>,
+): string[] {
   if (target === '../package.json') return [];
   if (!sources.has(target)) return [`${at}: imports ${target}, not a file of src`];
   const from = rankOf(path);
@@ -94,8 +100,10 @@ function layerBreaches(path: string, at: string, target: string, sources: Readon
   if (from === undefined || to === undefined) return [];
   if (to > from) return [`${at}: imports ${target}, a higher layer`];
   const folder = path.slice(0, path.indexOf('/') + 1);
-  if (to === from && from !== baseRank && !target.startsWith(folder)) return [`${at}: imports ${target}, a sibling layer`];
-  if (entryFiles.includes(target) && from !== topRank) return [`${at}: imports ${target}, an entry meant for users`];
+  if (to === from && from !== baseRank && !target.startsWith(folder))
+    return [`${at}: imports ${target}, a sibling layer`];
+  if (entryFiles.includes(target) && from !== topRank)
+    return [`${at}: imports ${target}, an entry meant for users`];
   return [];
 }
 

@@ -13,7 +13,9 @@ test('src keeps its layers', () => {
 });
 
 test('every ranked folder exists', () => {
-  const folders = new Set([...readSources('src').keys()].filter((path) => path.includes('/')).map((path) => path.split('/')[0]));
+  const folders = new Set(
+    [...readSources('src').keys()].filter((path) => path.includes('/')).map((path) => path.split('/')[0]),
+  );
   expect(Object.keys(folderRanks).filter((folder) => !folders.has(folder))).toEqual([]);
 });
 
@@ -38,7 +40,10 @@ test.each([
   ['type query', `export type B = import('../envelope/header.ts').B;`],
   ['require', `export const b: unknown = require('../envelope/header.ts');`],
 ])('an upward import is caught: %s', (_form, line) => {
-  const files = { 'aead/suite.ts': `// first line\n${line}`, 'envelope/header.ts': 'export const b: number = 1;' };
+  const files = {
+    'aead/suite.ts': `// first line\n${line}`,
+    'envelope/header.ts': 'export const b: number = 1;',
+  };
   expect(breachesIn(files)).toEqual(['aead/suite.ts:2: imports envelope/header.ts, a higher layer']);
 });
 
@@ -76,17 +81,21 @@ test('a cycle is caught, of types as well', () => {
 
 test('a file of more than 500 lines is caught', () => {
   expect(breachesIn({ 'aead/long.ts': '\n'.repeat(500) })).toEqual([]);
-  expect(breachesIn({ 'aead/long.ts': '\n'.repeat(501) })).toEqual(['aead/long.ts: 501 lines, more than 500']);
+  expect(breachesIn({ 'aead/long.ts': '\n'.repeat(501) })).toEqual([
+    'aead/long.ts: 501 lines, more than 500',
+  ]);
 });
 
 test('a package outside its folder, and one nobody declared, are caught', () => {
-  expect(breachesIn({ 'aead/x.ts': `import '@noble/ciphers/chacha.js';`, 'cli/main.ts': `import 'commander';` })).toEqual([]);
+  expect(
+    breachesIn({ 'aead/x.ts': `import '@noble/ciphers/chacha.js';`, 'cli/main.ts': `import 'commander';` }),
+  ).toEqual([]);
   expect(breachesIn({ 'floe/x.ts': `import '@noble/ciphers/chacha.js';` })).toEqual([
     'floe/x.ts:1: imports @noble/ciphers/chacha.js, which is for aead/ alone',
   ]);
-  expect(breachesIn({ 'kms/aws.ts': `export const sdk = (): unknown => import('@aws-sdk/client-kms');` })).toEqual([
-    'kms/aws.ts:1: imports @aws-sdk/client-kms, a package without a rule',
-  ]);
+  expect(
+    breachesIn({ 'kms/aws.ts': `export const sdk = (): unknown => import('@aws-sdk/client-kms');` }),
+  ).toEqual(['kms/aws.ts:1: imports @aws-sdk/client-kms, a package without a rule']);
 });
 
 test('a computed import, one that leaves src and a missing file are caught', () => {
@@ -115,7 +124,9 @@ test.each([
 });
 
 test('other uses of the process pass', () => {
-  expect(breachesIn({ 'cli/main.ts': `const { env } = process;\nexport const argv: string[] = process.argv;` })).toEqual([]);
+  expect(
+    breachesIn({ 'cli/main.ts': `const { env } = process;\nexport const argv: string[] = process.argv;` }),
+  ).toEqual([]);
 });
 
 test('a path outside the repository is caught', () => {

@@ -20,7 +20,9 @@ export interface ParsedSource {
 /** Every .ts file below `folder` of the repository, by its path below that folder with `/`. */
 export function readSources(folder: string): Map<string, string> {
   const root = fileURLToPath(new URL(`../../${folder}/`, import.meta.url));
-  const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).map((path) => path.replaceAll('\\', '/'));
+  const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).map((path) =>
+    path.replaceAll('\\', '/'),
+  );
   const sources = paths.filter((path) => path.endsWith('.ts')).toSorted();
   return new Map(sources.map((path) => [path, readFileSync(`${root}${path}`, 'utf8')]));
 }

@@ -18,8 +18,12 @@ function sectionsOf(markdown: string): Set<string> {
 function citationsOf(document: string, text: string): string[] {
   const flowing = text.replaceAll(/\s*\n\s*(?:\*|\/\/)?\s*/g, ' ');
   const name = document.replace('.', String.raw`\.`);
-  const cited = flowing.matchAll(new RegExp(String.raw`${name}[,:]? ((?:§[\d.]+(?:, | and | to |–)?)+)`, 'g'));
-  return [...cited].flatMap(([, list]) => [...(list ?? '').matchAll(/§(\d+(?:\.\d+)*)/g)].map(([, number]) => number ?? ''));
+  const cited = flowing.matchAll(
+    new RegExp(String.raw`${name}[,:]? ((?:§[\d.]+(?:, | and | to |–)?)+)`, 'g'),
+  );
+  return [...cited].flatMap(([, list]) =>
+    [...(list ?? '').matchAll(/§(\d+(?:\.\d+)*)/g)].map(([, number]) => number ?? ''),
+  );
 }
 
 test('every section of v1.md that src cites exists', () => {
@@ -44,15 +48,20 @@ test('every section that v1.md cites of itself exists', () => {
 });
 
 test('citations are found in the forms that comments use', () => {
-  const text = '/** As docs/format/v1.md §4.3 says.\n * Beside v1.md, §2, §3 and §12, or (v1.md\n * §7). RFC 5869 §9. */\n// v1.md\n// §8.1';
+  const text =
+    '/** As docs/format/v1.md §4.3 says.\n * Beside v1.md, §2, §3 and §12, or (v1.md\n * §7). RFC 5869 §9. */\n// v1.md\n// §8.1';
   expect(citationsOf('v1.md', text)).toEqual(['4.3', '2', '3', '12', '7', '8.1']);
   expect([...sectionsOf('# Title\n## 1. One\n### 4.3 Four\n## 10. Ten\n')]).toEqual(['1', '4.3', '10']);
 });
 
 test('every error code that the documents name exists', () => {
   const known = new Set<string>(volsealErrorCodes);
-  const inDocs = readdirSync(`${root}docs`, { recursive: true, encoding: 'utf8' }).map((path) => `docs/${path}`);
-  const documents = ['README.md', 'CHANGELOG.md', ...inDocs].filter((path) => path.endsWith('.md') && existsSync(`${root}${path}`));
+  const inDocs = readdirSync(`${root}docs`, { recursive: true, encoding: 'utf8' }).map(
+    (path) => `docs/${path}`,
+  );
+  const documents = ['README.md', 'CHANGELOG.md', ...inDocs].filter(
+    (path) => path.endsWith('.md') && existsSync(`${root}${path}`),
+  );
   const named = documents.flatMap((path) =>
     [...read(path).matchAll(/ERR_VOLSEAL_[A-Z_]*[A-Z]/g)].map(([code]) => ({ path, code })),
   );

@@ -21,7 +21,22 @@ const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !n
 
 export function setup(project: TestProject): () => void {
   const consumer = mkdtempSync(join(tmpdir(), 'volseal-consumer-'));
-  execFileSync('npm', ['pack', '--silent', '--pack-destination', consumer], { cwd: root, env, stdio: 'inherit' });
+  const remove = (): void => rmSync(consumer, { recursive: true, force: true });
+  try {
+    project.provide('consumer', consumer);
+    project.provide('tarball', packAndInstall(consumer));
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return remove;
+}
+
+function packAndInstall(consumer: string): string {
+  const npm = (args: readonly string[], cwd: string): void => {
+    execFileSync('npm', args, { cwd, env, stdio: 'inherit' });
+  };
+  npm(['pack', '--silent', '--pack-destination', consumer], root);
   const tarball = readdirSync(consumer).find((name) => name.endsWith('.tgz'));
   if (tarball === undefined) throw new Error('npm pack left no tarball');
 
@@ -29,10 +44,7 @@ export function setup(project: TestProject): () => void {
     devDependencies: Record<string, string>;
   };
   writeFileSync(join(consumer, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  const packages = [`./${tarball}`, `@types/node@${devDependencies['@types/node']}`];
-  execFileSync('npm', ['install', '--silent', '--no-audit', ...packages], { cwd: consumer, env, stdio: 'inherit' });
-
-  project.provide('consumer', consumer);
-  project.provide('tarball', join(consumer, tarball));
-  return () => rmSync(consumer, { recursive: true, force: true });
+  const types = `@types/node@${devDependencies['@types/node']}`;
+  npm(['install', '--silent', '--no-audit', `./${tarball}`, types], consumer);
+  return join(consumer, tarball);
 }

@@ -16,11 +16,23 @@ const compilers = {
 const strict = { strict: true, noEmit: true, skipLibCheck: false, types: ['node'] };
 const settings = {
   nodenext: {
-    compilerOptions: { ...strict, module: 'nodenext', moduleResolution: 'nodenext', target: 'es2023', exactOptionalPropertyTypes: true },
+    compilerOptions: {
+      ...strict,
+      module: 'nodenext',
+      moduleResolution: 'nodenext',
+      target: 'es2023',
+      exactOptionalPropertyTypes: true,
+    },
     files: ['app.ts', 'commonjs.cts'],
   },
   bundler: {
-    compilerOptions: { ...strict, module: 'esnext', moduleResolution: 'bundler', target: 'es2022', lib: ['es2023', 'dom'] },
+    compilerOptions: {
+      ...strict,
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      target: 'es2022',
+      lib: ['es2023', 'dom'],
+    },
     files: ['app.ts'],
   },
 };
@@ -32,7 +44,10 @@ for (const [version, compiler] of Object.entries(compilers)) {
       const folder = join(consumer, `types-${version}-${resolution}`);
       cpSync(here('./consumers/'), folder, { recursive: true });
       writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
-      expect(run(process.execPath, [compiler, '--pretty', 'false'], { cwd: folder })).toEqual({ code: 0, output: '' });
+      expect(run(process.execPath, [compiler, '--pretty', 'false'], { cwd: folder })).toEqual({
+        code: 0,
+        output: '',
+      });
     });
   }
 }
@@ -40,7 +55,10 @@ for (const [version, compiler] of Object.entries(compilers)) {
 test('a type that went missing would be found', () => {
   const folder = join(consumer, 'types-broken');
   cpSync(here('./consumers/'), folder, { recursive: true });
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...settings.nodenext, files: ['broken.ts'] }));
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ ...settings.nodenext, files: ['broken.ts'] }),
+  );
   writeFileSync(join(folder, 'broken.ts'), `import { encryptFiles } from 'volseal';\nencryptFiles();\n`);
   const { code, output } = run(process.execPath, [compilers['7.0'], '--pretty', 'false'], { cwd: folder });
   expect(output).toContain(`has no exported member named 'encryptFiles'`);

@@ -17,7 +17,8 @@ const failed = [];
 for (const { name, program } of nodes) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const version = spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout?.trim();
-  if (!version?.startsWith(`v${name.slice(4)}.`)) throw new Error(`${program} is not ${name}: npm ci --prefix test/runtimes`);
+  if (!version?.startsWith(`v${name.slice(4)}.`))
+    throw new Error(`${program} is not ${name}: npm ci --prefix test/runtimes`);
   console.log(`\nthe suite on Node ${version}`);
   const { status } = spawnSync(program, suite, { cwd: root, stdio: 'inherit' });
   if (status !== 0) failed.push(version);

@@ -15,6 +15,9 @@ export const nodes = ['20', '22', '24', '26'].map((line) => ({
   program: `${modules}node${line}-linux-${arch}/bin/node`,
 }));
 
-export const bun = { name: 'bun', program: `${modules}@oven/bun-linux-${arch === 'x64' ? 'x64' : 'aarch64'}/bin/bun` };
+export const bun = {
+  name: 'bun',
+  program: `${modules}@oven/bun-linux-${arch === 'x64' ? 'x64' : 'aarch64'}/bin/bun`,
+};
 
 export const deno = { name: 'deno', program: `${modules}@deno/linux-${arch}-glibc/deno` };

@@ -31,7 +31,8 @@ const sizes = [0, 1, 4063, 4064, 4065, 50_000];
 const context = { app: 'smoke' };
 
 const bytesOf = (size) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + size) & 0xff);
-const same = (got, size, what) => assert.ok(Buffer.from(got).equals(bytesOf(size)), `${what}: other bytes came back`);
+const same = (got, size, what) =>
+  assert.ok(Buffer.from(got).equals(bytesOf(size)), `${what}: other bytes came back`);
 
 for (const suite of suites) {
   for (const size of sizes) {
@@ -42,12 +43,21 @@ for (const suite of suites) {
     await assert.rejects(decrypt(changed, { keys }), { code: 'ERR_VOLSEAL_TAMPERED' });
   }
   const options = { keys, suite, segmentBytes: 4096 };
-  same(await decrypt(await buffer(Readable.from([bytesOf(9000)]).pipe(createEncryptStream(options))), { keys }), 9000, 'Node streams');
+  same(
+    await decrypt(await buffer(Readable.from([bytesOf(9000)]).pipe(createEncryptStream(options))), { keys }),
+    9000,
+    'Node streams',
+  );
 
-  const web = new Blob([bytesOf(9001)]).stream().pipeThrough(new EncryptionStream(options)).pipeThrough(new DecryptionStream({ keys }));
+  const web = new Blob([bytesOf(9001)])
+    .stream()
+    .pipeThrough(new EncryptionStream(options))
+    .pipeThrough(new DecryptionStream({ keys }));
   same(await buffer(web), 9001, 'Web streams');
 
-  const [plain, sealed, opened] = ['plain', 'sealed', 'opened'].map((part) => join(folder, `${name}.${suite}.${part}`));
+  const [plain, sealed, opened] = ['plain', 'sealed', 'opened'].map((part) =>
+    join(folder, `${name}.${suite}.${part}`),
+  );
   await writeFile(plain, bytesOf(300_000));
   await encryptFile(plain, sealed, options);
   await decryptFile(sealed, opened, { keys });
@@ -65,10 +75,16 @@ await assert.rejects(inspect(bytesOf(5000)), { code: 'ERR_VOLSEAL_NOT_SEALED' })
 
 const openedSamples = [];
 for (const sample of (await readdir(folder)).filter((entry) => entry.endsWith('.vsl')).toSorted()) {
-  same(await decrypt(await readFile(join(folder, sample)), { keys, context }), Number(sample.split('.').at(-2)), sample);
+  same(
+    await decrypt(await readFile(join(folder, sample)), { keys, context }),
+    Number(sample.split('.').at(-2)),
+    sample,
+  );
   openedSamples.push(sample);
 }
 
 // Not part of the interface: which ChaCha20-Poly1305 the package chose here.
-const { chooseChaChaBackend } = await import(new URL('./aead/xchacha.js', import.meta.resolve('volseal')).href);
+const { chooseChaChaBackend } = await import(
+  new URL('./aead/xchacha.js', import.meta.resolve('volseal')).href
+);
 console.log(JSON.stringify({ backend: chooseChaChaBackend().name, opened: openedSamples }));

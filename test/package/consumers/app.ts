@@ -17,7 +17,14 @@ import {
   openEncrypted,
   VolsealError,
 } from 'volseal';
-import { FloeDecryptor, FloeEncryptor, floeDecrypt, floeEncrypt, plainBytes, sealedBytes } from 'volseal/floe';
+import {
+  FloeDecryptor,
+  FloeEncryptor,
+  floeDecrypt,
+  floeEncrypt,
+  plainBytes,
+  sealedBytes,
+} from 'volseal/floe';
 import { flySecrets, type KeyProvider } from 'volseal/kms';
 import { testKeys } from 'volseal/testing';
 
@@ -25,7 +32,12 @@ const keys: KeyProvider = flySecrets({ env: { VOLSEAL_SECRET_1: 'x' } });
 const context = { app: 'photos' };
 
 export async function memory(): Promise<Uint8Array> {
-  const sealed: Uint8Array = await encrypt(new Uint8Array(3), { keys, context, suite: 'xchacha20-poly1305', segmentBytes: 4096 });
+  const sealed: Uint8Array = await encrypt(new Uint8Array(3), {
+    keys,
+    context,
+    suite: 'xchacha20-poly1305',
+    segmentBytes: 4096,
+  });
   return decrypt(sealed, { keys: [keys, testKeys()], context });
 }
 
@@ -34,7 +46,10 @@ export function streams(): Transform[] {
 }
 
 export function paths(): [Writable, Readable] {
-  return [createEncryptWriteStream('a.vsl', { keys, mode: 0o600 }), createDecryptReadStream(new URL('file:///a.vsl'), { keys, start: 1, end: 2 })];
+  return [
+    createEncryptWriteStream('a.vsl', { keys, mode: 0o600 }),
+    createDecryptReadStream(new URL('file:///a.vsl'), { keys, start: 1, end: 2 }),
+  ];
 }
 
 export async function web(response: Response): Promise<Response> {
@@ -44,7 +59,11 @@ export async function web(response: Response): Promise<Response> {
 }
 
 export async function files(): Promise<number> {
-  const sealed = await encryptFile('a', 'a.vsl', { keys, overwrite: false, onProgress: ({ doneBytes }) => void doneBytes });
+  const sealed = await encryptFile('a', 'a.vsl', {
+    keys,
+    overwrite: false,
+    onProgress: ({ doneBytes }) => void doneBytes,
+  });
   const opened = await decryptFile(createReadStream('a.vsl'), 'a', { keys });
   return sealed.sealedBytes - opened.plainBytes;
 }
