@@ -18,13 +18,15 @@ import { makeSubject, plaintextOf, type Subject } from './subjects.ts';
 
 const sectorBytes = 512;
 const inMemory = openers.filter(({ name }) => name === 'decrypt');
+/** Where nothing fails, a destination on a disk adds nothing but its syncs. */
+const toMemory = openers.filter(({ name }) => !name.endsWith('to path'));
 
 async function expectOpens(
   name: string,
   sealed: Uint8Array,
   subject: Subject,
   keys: readonly KeyProvider[],
-  by = openers,
+  by = toMemory,
 ): Promise<void> {
   const attack: Attack = { name, sealed, verdict: 'opens', inspected: 'opens' };
   await expectAttack(attack, subject, { keys }, by);
@@ -62,7 +64,7 @@ describe('a half that was being rewritten', () => {
         torn,
         subject,
         keys,
-        written % 5 === 0 ? openers : inMemory,
+        written % 5 === 0 ? toMemory : inMemory,
       );
       const { generation } = await inspect(torn);
       const whole = Array.from({ length: sectors }, (_, sector) => isNew(sector) || isSame(sector)).every(
@@ -157,7 +159,7 @@ describe.each(regions)('a region of $regionBytes bytes', ({ regionBytes, context
     for (let log2 = 0; log2 < 20; log2++) {
       const sealed = put(subject.sealed, 11, Uint8Array.of(log2));
       // A reader of a stream asks for as much as the size says, and for more once that has turned out to be wrong.
-      const by = log2 >= 11 && log2 <= 16 ? openers : inMemory;
+      const by = log2 >= 11 && log2 <= 16 ? toMemory : inMemory;
       await expectOpens(`2^${log2}`, sealed, subject, [subject.keys], by);
     }
   });

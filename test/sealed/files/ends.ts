@@ -14,7 +14,7 @@ import { keeper } from '../streams/consumers.ts';
 
 type Fresh = () => string;
 
-export function fifo(path: string): string {
+function fifo(path: string): string {
   if (spawnSync('mkfifo', [path]).status !== 0) throw new Error('mkfifo failed');
   return path;
 }
