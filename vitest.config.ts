@@ -18,6 +18,8 @@ const config: ViteUserConfig = defineConfig({
     exclude: [...configDefaults.exclude, 'test/package/**', 'test/runtimes/**'],
     globalSetup: ['test/build.ts'],
     testTimeout: 30_000,
+    // By itself vitest leaves one processor idle, which on two is half the machine.
+    maxWorkers: '100%',
   },
 });
 

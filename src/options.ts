@@ -34,7 +34,7 @@ export function checkKey(what: string, value: unknown, bytes: number): Uint8Arra
   if (!(value instanceof Uint8Array) || value.length !== bytes) {
     throw invalidArgument(`${what} must be a Uint8Array of ${bytes} bytes`);
   }
-  return Uint8Array.from(value);
+  return new Uint8Array(value);
 }
 
 /** Throws what an aborted operation throws. */

@@ -1,7 +1,6 @@
 /** A holder for key bytes that does not show them to logs, inspectors or JSON, and can be wiped. */
 
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { inspect } from 'node:util';
 
 import { internalError } from './errors.ts';
 import { rawKeysAreSlow } from './passing-key.ts';
@@ -52,4 +51,5 @@ export class Secret {
   }
 }
 
-Object.defineProperty(Secret.prototype, inspect.custom, { value: () => '[secret]' });
+// The symbol by its registered name: importing node:util for it would load much that is not needed.
+Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => '[secret]' });

@@ -67,7 +67,7 @@ export class FloeDecryptor {
       throw invalidArgument(`a FLOE header has ${floeHeaderBytes} bytes, got ${header.length}`);
     }
     const parameters = parseFloeParameters(header);
-    const associatedData = Uint8Array.from(checkBytes('associatedData', options.associatedData ?? empty));
+    const associatedData = new Uint8Array(checkBytes('associatedData', options.associatedData ?? empty));
     const iv = header.slice(parameterBytes, parameterBytes + messageIvBytes);
     const headerTag = header.subarray(parameterBytes + messageIvBytes);
     if (!constantTimeEqual(floeHeaderTag(parameters, ownKey, iv, associatedData), headerTag)) {

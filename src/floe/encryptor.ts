@@ -58,7 +58,7 @@ export class FloeEncryptor {
     checkOptions('FloeEncryptor.start', options, ['associatedData', 'segmentBytes', 'suite']);
     const ownKey = new Secret(checkKey('a FLOE key', key, dataKeyBytes));
     const parameters = floeParameters(options.suite, options.segmentBytes);
-    const associatedData = Uint8Array.from(checkBytes('associatedData', options.associatedData ?? empty));
+    const associatedData = new Uint8Array(checkBytes('associatedData', options.associatedData ?? empty));
     const iv = randomSecret(messageIvBytes);
     const header = concatBytes(parameters.encoded, iv, floeHeaderTag(parameters, ownKey, iv, associatedData));
     const keys = new MessageKeys(parameters, ownKey, iv, associatedData, parameters.aead.rotationMaskBits);
@@ -96,7 +96,9 @@ export class FloeEncryptor {
     fillRandom(nonce);
     writeSegmentAad(this.#aad, position, final);
     const { ciphertext, tag } = aead.seal(this.#keys.segmentKey(position), nonce, this.#aad, plain);
-    return [prefix, ...ciphertext, tag];
+    ciphertext.unshift(prefix);
+    ciphertext.push(tag);
+    return ciphertext;
   }
 
   /** Overwrites the keys. The encryptor cannot be used afterwards. */

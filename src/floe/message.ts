@@ -1,7 +1,7 @@
 /** The keys of one FLOE message: header tag, message key, segment keys (c2sp.org/FLOE; docs/format/v1.md §6). */
 
 import { expandSha384 } from '../aead/kdf.ts';
-import { ascii, u64 } from '../bytes.ts';
+import { ascii, u64, writeU64 } from '../bytes.ts';
 import { Secret } from '../secret.ts';
 import { headerTagBytes } from './layout.ts';
 import type { FloeParameters } from './parameters.ts';
@@ -74,11 +74,6 @@ export class MessageKeys {
 
 /** Segment AAD: position and finality, 9 bytes, written into `target`. */
 export function writeSegmentAad(target: Uint8Array, position: number, final: boolean): void {
-  const high = Math.floor(position / 2 ** 32);
-  const low = position % 2 ** 32;
-  for (let i = 0; i < 4; i++) {
-    target[i] = high >>> (24 - 8 * i);
-    target[4 + i] = low >>> (24 - 8 * i);
-  }
+  writeU64(target, position, 0);
   target[8] = final ? 1 : 0;
 }

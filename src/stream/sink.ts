@@ -1,8 +1,7 @@
 /** Where the bulk engine writes to. */
 
-import { finished } from 'node:stream/promises';
 import type { FileHandle } from 'node:fs/promises';
-import type { Writable } from 'node:stream';
+import { finished, type Writable } from 'node:stream';
 
 import { VolsealError } from '../errors.ts';
 import { releaseParts } from '../memory.ts';
@@ -107,7 +106,7 @@ export class WritableSink implements Sink {
       if (this.#writable === process.stdout || this.#writable === process.stderr) {
         this.#writable.write('', (error) => (error ? reject(error) : resolve()));
       } else {
-        finished(this.#writable, { readable: false }).then(resolve, reject);
+        finished(this.#writable, { readable: false }, (error) => (error ? reject(error) : resolve()));
         this.#writable.end();
       }
     });
