@@ -37,8 +37,8 @@ test.each([
   ],
   [
     'a readable listener',
-    `let first = true; stream.on('readable', () => { stream.read(); if (first) { first = false; throw new Error('mine'); } }); stream.end(Buffer.alloc(500_000)); stream.on('end', () => console.log('ended'));`,
-    'uncaughtException: mine\nended\n',
+    `let first = true; stream.on('readable', () => { stream.read(); if (first) { first = false; throw new Error('mine'); } }); stream.end(Buffer.alloc(500_000));`,
+    'uncaughtException: mine\n',
   ],
   [
     'an end listener',
