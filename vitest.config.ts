@@ -17,7 +17,7 @@ const config: ViteUserConfig = defineConfig({
     // Both have a run of their own (`npm run test:package`, `npm run test:runtimes`).
     exclude: [...configDefaults.exclude, 'test/package/**', 'test/runtimes/**'],
     globalSetup: ['test/build.ts'],
-    testTimeout: 30_000,
+    testTimeout: 90_000,
     // By itself vitest leaves one processor idle, which on two is half the machine.
     maxWorkers: '100%',
   },

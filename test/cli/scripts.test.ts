@@ -9,7 +9,7 @@ const folder = fileURLToPath(new URL('./scripts/', import.meta.url));
 
 describe.concurrent('scripts', () => {
   for (const name of readdirSync(folder).toSorted()) {
-    test(name, { timeout: 60_000 }, async () => {
+    test(name, { timeout: 240_000 }, async () => {
       expect(await runScript(name, readFileSync(`${folder}${name}`, 'utf8'))).toBeGreaterThan(3);
     });
   }
