@@ -36,7 +36,8 @@ app.get('/files/:id', async (c) => {
   const file = await openEncrypted(pathOf(id), { keys, context }); // checks key, context and size
   const { status, headers, send } = answer(c.req.method, c.req.header(), await file.stat());
   // Bytes that are not authentic end the connection, so that no client takes a part for the whole.
-  if (send !== undefined) return new Response(Readable.toWeb(file.createReadStream(send)), { status, headers });
+  if (send !== undefined)
+    return new Response(Readable.toWeb(file.createReadStream(send)), { status, headers });
   await file.close();
   return new Response(null, { status, headers });
 });

@@ -52,4 +52,6 @@ export class Secret {
 }
 
 // The symbol by its registered name: importing node:util for it would load much that is not needed.
-Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => '[secret]' });
+Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value: () => '[secret]',
+});

@@ -1,6 +1,5 @@
 /** The contract between volseal and whatever holds a key-encryption key. Types and their meaning only. */
 
-
 /** String pairs that a writer binds to the data and a reader can demand (docs/format/v1.md §5). */
 export type Context = Readonly<Record<string, string>>;
 

@@ -25,7 +25,11 @@ const env = { VOLSEAL_SECRET_interop: generateSecret() };
 const keys = flySecrets({ env });
 
 function run(...args: string[]): string {
-  return execFileSync(python, [program, ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  return execFileSync(python, [program, ...args], {
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 function bytesOf(length: number): Uint8Array {
@@ -47,14 +51,29 @@ describe.runIf(available)('the Python program', () => {
           const ours = join(folder, 'ours.vsl');
           const theirs = join(folder, 'theirs.vsl');
           const out = join(folder, 'out');
-          const context = { app: 'interop', 'ключ': 'значение' };
+          const context = { app: 'interop', ключ: 'значение' };
           writeFileSync(ours, await encrypt(plain, { keys, suite, segmentBytes, context }));
           run('decrypt', '--force', ours, out);
           expect(Buffer.compare(readFileSync(out), plain)).toBe(0);
 
           writeFileSync(out, plain);
-          run('encrypt', '--force', '--suite', suite, '--segment-bytes', String(segmentBytes), '--context', 'app=interop', out, theirs);
-          const opened = await decrypt(readFileSync(theirs), { keys, context: { app: 'interop' }, exactContext: true });
+          run(
+            'encrypt',
+            '--force',
+            '--suite',
+            suite,
+            '--segment-bytes',
+            String(segmentBytes),
+            '--context',
+            'app=interop',
+            out,
+            theirs,
+          );
+          const opened = await decrypt(readFileSync(theirs), {
+            keys,
+            context: { app: 'interop' },
+            exactContext: true,
+          });
           expect(Buffer.compare(opened, plain)).toBe(0);
         });
       }
@@ -70,7 +89,11 @@ describe.runIf(available)('the Python program', () => {
     const sealed = await encrypt(bytesOf(9_000), { keys, segmentBytes: 4_096 });
     const damaged = join(folder, 'damaged.vsl');
     // Places where something is: both copies and the body.
-    const place = fc.oneof(fc.nat(520), fc.nat(520).map((at) => 2_048 + at), fc.nat(sealed.length - 4_097).map((at) => 4_096 + at));
+    const place = fc.oneof(
+      fc.nat(520),
+      fc.nat(520).map((at) => 2_048 + at),
+      fc.nat(sealed.length - 4_097).map((at) => 4_096 + at),
+    );
     const flips = fc.array(fc.tuple(place, fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 });
     const length = fc.oneof(fc.constant(sealed.length), fc.nat(sealed.length + 40));
     await fc.assert(
@@ -78,8 +101,14 @@ describe.runIf(available)('the Python program', () => {
         const bytes = Buffer.concat([sealed, Buffer.alloc(40)]).subarray(0, newLength);
         for (const [at, mask] of changes) if (at < bytes.length) bytes[at] = (bytes[at] as number) ^ mask;
         writeFileSync(damaged, bytes);
-        const ours = await decrypt(bytes, { keys }).then(() => 'opened', (error: VolsealError) => error.code);
-        const theirs = spawnSync(python, [program, 'decrypt', '--force', damaged, join(folder, 'out')], { env, encoding: 'utf8' });
+        const ours = await decrypt(bytes, { keys }).then(
+          () => 'opened',
+          (error: VolsealError) => error.code,
+        );
+        const theirs = spawnSync(python, [program, 'decrypt', '--force', damaged, join(folder, 'out')], {
+          env,
+          encoding: 'utf8',
+        });
         expect(theirs.status === 0 ? 'opened' : /ERR_VOLSEAL_[A-Z_]+/.exec(theirs.stderr)?.[0]).toBe(ours);
       }),
       { numRuns: 40 },
