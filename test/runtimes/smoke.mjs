@@ -4,6 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { getCiphers } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -83,8 +84,6 @@ for (const sample of (await readdir(folder)).filter((entry) => entry.endsWith('.
   openedSamples.push(sample);
 }
 
-// Not part of the interface: which ChaCha20-Poly1305 the package chose here.
-const { chooseChaChaBackend } = await import(
-  new URL('./aead/xchacha.js', import.meta.resolve('volseal')).href
-);
-console.log(JSON.stringify({ backend: chooseChaChaBackend().name, opened: openedSamples }));
+// Where the runtime has none of its own, the suite can only have run on the other one.
+const chachaOfRuntime = getCiphers().includes('chacha20-poly1305');
+console.log(JSON.stringify({ chachaOfRuntime, opened: openedSamples }));
