@@ -76,8 +76,8 @@ export function fillRandom(target: Uint8Array): void {
     fillFromKernel(pool);
     poolUsed = 0;
   }
-  target.set(pool.subarray(poolUsed, poolUsed + bytes));
-  // What was handed out must not be read again from here.
-  pool.fill(0, poolUsed, poolUsed + bytes);
-  poolUsed += bytes;
+  for (let i = 0; i < bytes; i++, poolUsed++) {
+    target[i] = pool[poolUsed] as number;
+    pool[poolUsed] = 0; // what was handed out must not be read again from here
+  }
 }

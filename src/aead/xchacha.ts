@@ -20,6 +20,8 @@ const sigma = Uint32Array.of(0x61707865, 0x3320646e, 0x79622d32, 0x6b206574);
 
 const keyWords = new Uint32Array(8);
 const nonceWords = new Uint32Array(4);
+const subkeyWords = new Uint32Array(8);
+const innerNonce = new Uint8Array(12);
 
 function readWords(bytes: Uint8Array, words: Uint32Array): Uint32Array {
   for (let i = 0; i < words.length; i++) {
@@ -35,16 +37,15 @@ function readWords(bytes: Uint8Array, words: Uint32Array): Uint32Array {
 
 /** The 32-byte subkey for the first 16 bytes of the nonce. Words are little-endian whatever the machine is. */
 function deriveSubkey(key: Secret, nonce: Uint8Array, subkey: Uint8Array): void {
-  const words = new Uint32Array(8);
-  hchacha(sigma, readWords(key.bytes(), keyWords), readWords(nonce, nonceWords), words);
+  hchacha(sigma, readWords(key.bytes(), keyWords), readWords(nonce, nonceWords), subkeyWords);
   for (let i = 0; i < 8; i++) {
-    const word = words[i] as number;
+    const word = subkeyWords[i] as number;
     subkey[i * 4] = word;
     subkey[i * 4 + 1] = word >>> 8;
     subkey[i * 4 + 2] = word >>> 16;
     subkey[i * 4 + 3] = word >>> 24;
   }
-  words.fill(0);
+  subkeyWords.fill(0);
   keyWords.fill(0);
 }
 
@@ -132,24 +133,23 @@ export function makeXChaCha(backend: () => ChaChaBackend): SegmentAead {
     rotationMaskBits: 20,
     seal(key, nonce, associatedData, plain) {
       deriveSubkey(key, nonce, subkey);
-      const sealed = backend().seal(subkey, innerNonce(nonce), associatedData, plain);
+      const sealed = backend().seal(subkey, takeInnerNonce(nonce), associatedData, plain);
       subkey.fill(0);
       return sealed;
     },
     open(key, nonce, associatedData, ciphertext, tag) {
       deriveSubkey(key, nonce, subkey);
-      const plain = backend().open(subkey, innerNonce(nonce), associatedData, ciphertext, tag);
+      const plain = backend().open(subkey, takeInnerNonce(nonce), associatedData, ciphertext, tag);
       subkey.fill(0);
       return plain;
     },
   };
 }
 
-/** Four zero bytes and the last eight of the 24. */
-function innerNonce(nonce: Uint8Array): Uint8Array {
-  const inner = new Uint8Array(12);
-  inner.set(nonce.subarray(16, 24), 4);
-  return inner;
+/** Four zero bytes and the last eight of the 24, in an array that the next call overwrites. */
+function takeInnerNonce(nonce: Uint8Array): Uint8Array {
+  for (let i = 4; i < 12; i++) innerNonce[i] = nonce[i + 12] as number;
+  return innerNonce;
 }
 
 export { nobleBackend, nodeBackend };

@@ -38,7 +38,9 @@ export class FloeEncryptor {
   readonly layout: SegmentLayout;
   readonly #parameters: FloeParameters;
   readonly #keys: MessageKeys;
+  // Made once: each new array that goes into a cipher costs memory outside the heap of its own.
   readonly #aad: Uint8Array = new Uint8Array(9);
+  readonly #nonce: Uint8Array;
 
   private constructor(parameters: FloeParameters, header: Uint8Array, keys: MessageKeys) {
     this.header = header;
@@ -47,6 +49,7 @@ export class FloeEncryptor {
     this.layout = parameters.layout;
     this.#parameters = parameters;
     this.#keys = keys;
+    this.#nonce = new Uint8Array(parameters.aead.nonceBytes);
   }
 
   /**
@@ -90,15 +93,14 @@ export class FloeEncryptor {
       );
     }
     checkPosition(position);
-    const prefix = new Uint8Array(prefixBytes + aead.nonceBytes);
-    writeU32(prefix, final ? plainBytes + layout.overheadBytes : nonFinal, 0);
-    const nonce = prefix.subarray(prefixBytes);
+    const nonce = this.#nonce;
     fillRandom(nonce);
     writeSegmentAad(this.#aad, position, final);
     const { ciphertext, tag } = aead.seal(this.#keys.segmentKey(position), nonce, this.#aad, plain);
-    ciphertext.unshift(prefix);
-    ciphertext.push(tag);
-    return ciphertext;
+    const prefix = Buffer.allocUnsafe(prefixBytes + nonce.length);
+    writeU32(prefix, final ? plainBytes + layout.overheadBytes : nonFinal, 0);
+    for (let i = 0; i < nonce.length; i++) prefix[prefixBytes + i] = nonce[i] as number;
+    return [prefix, ...ciphertext, tag];
   }
 
   /** Overwrites the keys. The encryptor cannot be used afterwards. */
