@@ -124,6 +124,8 @@ const aboutTheData: ReadonlySet<string> = new Set([
   'ERR_VOLSEAL_UNSUPPORTED_VERSION',
   'ERR_VOLSEAL_UNSUPPORTED_SUITE',
   'ERR_VOLSEAL_UNSUPPORTED_FEATURE',
+  // While opening: what a provider makes of a stranger's slot. `volseal:key.unwrap` still says it.
+  'ERR_VOLSEAL_PROVIDER_FAILED',
 ]);
 
 /** What the caller gets for a failure: in our words, with the file, and without a word too many when errors are opaque. */

@@ -2,7 +2,7 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { type OpenOptions, VolsealError } from '../../src/index.ts';
+import { encrypt, type KeyProvider, type OpenOptions, VolsealError } from '../../src/index.ts';
 import { testKeys } from '../../src/testing.ts';
 import { codeOf } from './expectations.ts';
 import { flip, join, put, rechecksum } from './forge.ts';
@@ -16,6 +16,25 @@ interface Failure {
   readonly options?: Partial<OpenOptions>;
 }
 
+/** A service that wraps, and fails with whatever it is given to unwrap later. */
+function failing(): KeyProvider {
+  let key = new Uint8Array(0);
+  let opens = true;
+  return {
+    type: 'some-service',
+    async wrap(dataKey) {
+      key = Uint8Array.from(dataKey);
+      return { type: 'some-service', keyId: 'k1', bytes: Uint8Array.of(1) };
+    },
+    async unwrap() {
+      if (!opens) throw new Error('malformed ciphertext');
+      opens = false; // once, for the check of a new slot
+      return key;
+    },
+    describe: async () => ({ type: 'some-service', primary: 'k1', keys: [{ keyId: 'k1', primary: true }] }),
+  };
+}
+
 let subject: Subject;
 let failures: readonly Failure[];
 
@@ -24,6 +43,8 @@ beforeAll(async () => {
   const other = await makeSubject({ plainBytes: 9_000, context: { tenant: 'acme' } });
   const { regionBytes } = subject.map;
   const { sealed } = subject;
+  const service = failing();
+  const ofService = await encrypt(subject.plain, { keys: service });
   const both = (edit: (bytes: Uint8Array, half: 0 | 1) => Uint8Array): Uint8Array =>
     rechecksum(edit(edit(sealed, 0), 1), regionBytes, [0, 1]);
   const at = (half: 0 | 1, name: string): number => partOf(subject.map, half, name).offset;
@@ -33,6 +54,7 @@ beforeAll(async () => {
   const body = subject.map.segments[1] as { start: number };
   failures = [
     { code: 'ERR_VOLSEAL_NOT_SEALED', sealed: new Uint8Array(10_000) },
+    { code: 'ERR_VOLSEAL_PROVIDER_FAILED', sealed: ofService, options: { keys: service } },
     { code: 'ERR_VOLSEAL_NOT_SEALED', sealed: new Uint8Array(0) },
     { code: 'ERR_VOLSEAL_UNSUPPORTED_VERSION', sealed: unknownVersion },
     {
