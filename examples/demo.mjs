@@ -2,23 +2,25 @@
  * The main job from end to end on real files, checked at every step: `npm run demo`.
  *
  * A secret as for `fly secrets set`, an app that stores uploads sealed (examples/express.mjs, as a process of its own),
- * a reader of the volume, a tamperer, a Machine with another secret, and an operator with the command line.
+ * a reader of the volume, a tamperer, a Machine with another secret, and an operator with the command line; then a volume
+ * whose files are changed in place, a process that is killed while it writes, and a recovery key when the secret is lost.
  */
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { decryptFile, encryptFile, inspect } from 'volseal';
-import { flySecrets } from 'volseal/kms';
+import { decryptFile, encryptFile, initVolume, inspect, openVolume } from 'volseal';
+import { flySecrets, recoveryKey as fromRecoveryKey } from 'volseal/kms';
 
 const volseal = fileURLToPath(new URL('../dist/cli/bin.js', import.meta.url));
 const server = fileURLToPath(new URL('express.mjs', import.meta.url));
+const logProgram = fileURLToPath(new URL('volume-log.mjs', import.meta.url));
 const volume = await mkdtemp(join(tmpdir(), 'volseal-demo-'));
 const running = new Set();
 
@@ -78,6 +80,57 @@ async function flipByte(path, at) {
   byte[0] ^= 1;
   await file.write(byte, 0, 1, at);
   await file.close();
+}
+
+/** Files that are changed in place, and survive it. */
+async function volumeDemo(secret) {
+  const root = join(volume, 'data');
+  await mkdir(root);
+  const keys = flySecrets({ env: machine(secret) });
+  const { recoveryKey } = await initVolume(root, { keys });
+  let data = await openVolume(root, { keys });
+  const table = randomBytes(5_000_000);
+  await data.writeFile('table.bin', table);
+  const file = await data.open('table.bin', 'r+');
+  for (let at = 7; at < table.length; at += 500_000) {
+    table.write('changed in place', at);
+    await file.write(Buffer.from('changed in place'), 0, 16, at);
+  }
+  await file.sync();
+  assert.equal(hash(await data.readFile('table.bin')), hash(table));
+  await file.close();
+  await data.close();
+  assert.equal((await readFile(join(root, 'table.bin'))).includes('changed in place'), false);
+  say(`volume: ${megabytes(table.length)}, changed in ten places and synced; sealed on the disk`);
+
+  const env = { ...machine(secret), DATA_DIR: root };
+  const child = spawn(process.execPath, [logProgram], { env, stdio: ['pipe', 'pipe', 'ignore'] });
+  running.add(child);
+  child.stdin.on('error', () => {}); // it is about to be killed
+  child.stdin.write(Array.from({ length: 1_000 }, (_, i) => `record ${i}\n`).join(''));
+  let acknowledged = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged = Number(/^ok (\d+)$/.exec(line)[1]);
+    if (acknowledged === 20) child.kill('SIGKILL');
+  }
+  running.delete(child);
+  data = await openVolume(root, { keys });
+  const records = (await data.readFile('audit.ndjson', 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).text);
+  assert.ok(records.length >= acknowledged, 'every acknowledged record is there');
+  assert.deepEqual(
+    records,
+    records.map((_, i) => `record ${i}`),
+  );
+  await data.close();
+  say(`killed while it wrote a log: ${acknowledged} records were acknowledged, ${records.length} are there`);
+
+  data = await openVolume(root, { keys: fromRecoveryKey(recoveryKey), readonly: true });
+  assert.equal(hash(await data.readFile('table.bin')), hash(table));
+  await data.close();
+  say('secret lost: the recovery key opens the volume');
 }
 
 async function demo() {
@@ -190,6 +243,7 @@ async function demo() {
   say(
     `volseal decrypt, encrypt, cat --range: equal; inspect without a key: ${suite}, secret ${slots[0].label}, ${copies.length} header copies`,
   );
+  await volumeDemo(secret);
 }
 
 try {

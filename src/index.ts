@@ -1,8 +1,18 @@
-/** `volseal`: encryption of files and streams by the application. */
+/** `volseal`: encryption of streams, files and volumes by the application. */
 
 export type { Suite } from './aead/suite.ts';
 export type { InspectedCopy, InspectedSlot } from './envelope/inspect.ts';
 export { VolsealError, type VolsealErrorCode } from './errors.ts';
+export type { VolumeFileHandle } from './fs/handle/file-handle.ts';
+export {
+  initVolume,
+  type InitVolumeOptions,
+  type NewVolume,
+  openVolume,
+  type OpenVolumeOptions,
+} from './fs/volume/init.ts';
+export type { Volume } from './fs/volume/volume.ts';
+export type { KeyringInfo, VolumePolicy } from './keyring/keyring.ts';
 export type { Context, KeyProvider, Keys } from './kms/provider.ts';
 export { decrypt, encrypt } from './sealed/buffer.ts';
 export type { Destination, Source } from './sealed/endpoints.ts';

@@ -14,8 +14,20 @@ function check(keyId: Uint8Array): Uint8Array {
   return createHash('sha256').update(checkLabel).update(keyId).digest().subarray(0, checkBytes);
 }
 
+let lastFormatted: Uint8Array | undefined;
+let lastFormattedText = '';
+
 /** The shown form of a 16-byte key id, such as `ABCD-EFGH-…` (39 characters). */
 export function formatKeyId(keyId: Uint8Array): string {
+  // Most processes open what was sealed under one key.
+  if (lastFormatted === undefined || !bytesEqual(lastFormatted, keyId)) {
+    lastFormattedText = format(keyId);
+    lastFormatted = new Uint8Array(keyId); // `slice` of a Buffer would share its memory
+  }
+  return lastFormattedText;
+}
+
+function format(keyId: Uint8Array): string {
   let text = '';
   let bits = 0;
   let bitCount = 0;

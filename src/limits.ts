@@ -42,3 +42,10 @@ export const minSecretBytes = 32;
 export const maxSecretBytes = 64;
 /** A mounted secret file larger than this is not a secret; it is not read further. */
 export const maxSecretFileBytes = 65_536;
+
+export const volumeIdBytes = 16;
+/** Of `keyring.json`, and of an export of it. */
+export const maxKeyringBytes = 1_048_576;
+export const maxKeyringSlots = 32;
+/** Destroyed ones count: their records stay. */
+export const maxVolumeKeys = 1_024;

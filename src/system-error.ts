@@ -27,6 +27,7 @@ const known: Readonly<Record<string, readonly [VolsealErrorCode, string, string]
   ENAMETOOLONG: ['ERR_VOLSEAL_IO', 'the name is too long', 'choose a shorter name'],
   ELOOP: ['ERR_VOLSEAL_IO', 'its symbolic links go round in a circle', 'check the links with ls -l'],
   EISDIR: ['ERR_VOLSEAL_IO', 'it is a directory', 'name a file'],
+  EBUSY: ['ERR_VOLSEAL_BUSY', 'another process has it open for writing', 'wait until it is done'],
   EMFILE: ['ERR_VOLSEAL_IO', 'too many open files', 'close some, or raise the limit (ulimit -n)'],
   EPIPE: [
     'ERR_VOLSEAL_IO',
@@ -53,7 +54,7 @@ export function fromSystemError(error: unknown, path: string | undefined): unkno
   return new VolsealError(code, where === undefined ? words : `${where}: ${words}`, {
     hint,
     path: where,
-    retryable: error.code === 'EMFILE' || error.code === 'EAGAIN',
+    retryable: error.code === 'EMFILE' || error.code === 'EAGAIN' || error.code === 'EBUSY',
     cause: error,
   });
 }

@@ -39,7 +39,12 @@ export interface RejectedMessage {
 
 /** `volseal:warning`: something works, but not as it should be. */
 export interface WarningMessage {
-  code: 'equal-secrets' | 'header-copy-damaged';
+  code:
+    | 'equal-secrets'
+    | 'header-copy-damaged'
+    | 'no-recovery-key'
+    | 'journal-ignored'
+    | 'directory-made-again';
   message: string;
   path?: string;
 }

@@ -4,7 +4,7 @@
  */
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -26,8 +26,10 @@ import {
   type KeyProvider,
   openEncrypted,
 } from '../src/index.ts';
+import { Keyring } from '../src/keyring/keyring.ts';
 import { flySecrets } from '../src/kms/index.ts';
 import { generateSecret } from '../src/kms/secret-value.ts';
+import { nodeSystem } from '../src/os/node-system.ts';
 
 type Message = Record<string, unknown>;
 
@@ -333,6 +335,25 @@ describe('warnings', () => {
     expect(told['volseal:warning']).toEqual([
       { ...warning, path },
       { ...warning, path },
+    ]);
+  });
+});
+
+describe('warnings of a volume', () => {
+  it('it has no recovery key', async () => {
+    const volume = at('volume/.volseal');
+    mkdirSync(at('volume'));
+    const { keyring } = await Keyring.create(nodeSystem, volume, { providers: [keys], recovery: false });
+    keyring.close();
+    const told = await published(async () =>
+      (await Keyring.open(nodeSystem, volume, { providers: [keys] })).close(),
+    );
+    expect(told['volseal:warning']).toEqual([
+      {
+        code: 'no-recovery-key',
+        message: expect.stringContaining('volseal recovery create') as string,
+        path: at('volume/.volseal/keyring.json'),
+      },
     ]);
   });
 });

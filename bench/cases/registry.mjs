@@ -13,6 +13,11 @@ import * as smallFiles from './small-files.mjs';
 import * as smallMessage from './small-message.mjs';
 import * as startUp from './start-up.mjs';
 import * as stream from './stream.mjs';
+import * as volumeMemory from './volume-memory.mjs';
+import * as volumeReads from './volume-reads.mjs';
+import * as volumeSmallFiles from './volume-small-files.mjs';
+import * as volumeWholeFiles from './volume-whole-files.mjs';
+import * as volumeWrites from './volume-writes.mjs';
 
 export const groups = [
   segments,
@@ -23,6 +28,11 @@ export const groups = [
   range,
   smallFiles,
   smallMessage,
+  volumeSmallFiles,
+  volumeReads,
+  volumeWrites,
+  volumeWholeFiles,
+  volumeMemory,
   cpu,
   memory,
   memoryLimit,

@@ -7,8 +7,10 @@ import { kernelCopy, userCopy } from './copy.mjs';
 import { esdk } from './esdk.mjs';
 import { ideal } from './ideal.mjs';
 import { naive } from './naive.mjs';
+import { plainFiles } from './plain-files.mjs';
 import { libsodiumWrappers, sodiumNative } from './secretstream.mjs';
 import { volseal, volsealFloe, volsealWeb } from './volseal.mjs';
+import { volume } from './volume.mjs';
 
 const aes = 'aes-256-gcm';
 const xchacha = 'xchacha20-poly1305';
@@ -19,12 +21,15 @@ export const contenders = {
   'volseal-web': volsealWeb(aes),
   'volseal-floe': volsealFloe(aes),
   'volseal-floe-xchacha': volsealFloe(xchacha),
+  volume: volume(aes),
+  'volume-xchacha': volume(xchacha),
   bare: bare(aes),
   'bare-chacha': bare(xchacha),
   ideal: ideal(aes),
   naive,
   'copy-file': kernelCopy,
   'copy-loop': userCopy,
+  'plain-files': plainFiles,
   'esdk-64k': esdk(65_536),
   'esdk-4k': esdk(undefined),
   'age-encryption': ageEncryption,

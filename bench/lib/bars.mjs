@@ -14,6 +14,9 @@ const sizes = {
     file: '1-gib',
     memory: ['1-gib', '4-gib'],
     limited: '4-gib-in-256-mib',
+    smallFiles: '10000-of-1-kib',
+    wholeFile: '64-mib',
+    volumeMemory: ['256-mib', '2-gib'],
   },
   quick: {
     segment: '64-kib',
@@ -22,6 +25,9 @@ const sizes = {
     file: '64-mib',
     memory: ['128-mib'],
     limited: '320-mib-in-256-mib',
+    smallFiles: '200-of-1-kib',
+    wholeFile: '16-mib',
+    volumeMemory: ['128-mib'],
   },
 };
 
@@ -38,6 +44,114 @@ function ratioBar(target, text, operation, place, ours, theirs, options = {}) {
       return own === undefined || other === undefined ? undefined : own / other;
     },
   };
+}
+
+/** Each file is written and read back: the seconds of both together. */
+function writtenAndReadBar(target, text, caseId) {
+  return {
+    text,
+    target,
+    sign: '≥',
+    suffix: ' ×',
+    stretch: false,
+    value(figures, node) {
+      const [own, plain] = ['volume', 'plain-files'].map((id) => {
+        const [write, read] = ['write', 'read'].map((operation) =>
+          figures.median(node, 'volume-small-files', caseId, operation, id),
+        );
+        return write === undefined || read === undefined ? undefined : 1 / write + 1 / read;
+      });
+      return own === undefined || plain === undefined ? undefined : plain / own;
+    },
+  };
+}
+
+/** Memory is bounded, and by the same whatever the size of the file. */
+function volumeMemoryBars(caseIds) {
+  const largest = caseIds.at(-1);
+  return ['write stream', 'read stream', 'random writes'].flatMap((operation) => {
+    const peak = (figures, node, caseId) =>
+      figures.median(node, 'volume-memory', caseId, operation, 'volume');
+    const absolute = atMostBar(
+      `volume: peak memory, ${sizeTitle(largest)} file, ${operation}`,
+      160,
+      ' MiB',
+      (figures, node) => peak(figures, node, largest),
+    );
+    if (caseIds.length === 1) return [absolute];
+    const [smallest] = caseIds;
+    const growth = atMostBar(
+      `volume: peak memory, ${sizeTitle(largest)} file beside ${sizeTitle(smallest)}, ${operation}`,
+      1.25,
+      ' ×',
+      (figures, node) => {
+        const [large, small] = [largest, smallest].map((caseId) => peak(figures, node, caseId));
+        return large === undefined || small === undefined ? undefined : large / small;
+      },
+    );
+    return [absolute, growth];
+  });
+}
+
+/** What volumes must reach. */
+function volumeBars(size) {
+  const reads = (caseId) => (operation) => ['volume-reads', caseId, operation];
+  const writes = (caseId) => (operation) => ['volume-writes', caseId, operation];
+  const files = size.smallFiles.split('-')[0];
+  const counted = Number(files).toLocaleString('en');
+  return [
+    writtenAndReadBar(
+      0.5,
+      `volume: ${counted} files of 1 KiB written and read back, beside plain files`,
+      size.smallFiles,
+    ),
+    writtenAndReadBar(
+      0.6,
+      `volume: ${counted} files of 1 KiB written and read back without sync, beside plain files`,
+      `${size.smallFiles}-no-sync`,
+    ),
+    ratioBar(
+      0.8,
+      'volume: random 4 KiB reads, cold, beside read and decipher of the segment',
+      'read',
+      reads('cold'),
+      'volume',
+      'bare',
+    ),
+    ratioBar(
+      4,
+      'volume: random 4 KiB reads, hot, beside `FileHandle.read` of a plain file',
+      'read',
+      reads('hot'),
+      'volume',
+      'plain-files',
+    ),
+    ratioBar(
+      0.35,
+      'volume: random 4 KiB writes with a sync for each 100, beside a plain file',
+      'sync',
+      writes('random-4-kib'),
+      'volume',
+      'plain-files',
+    ),
+    ratioBar(
+      0.4,
+      'volume: appends of 200 bytes with a sync each, beside a plain file',
+      'sync',
+      writes('append-200'),
+      'volume',
+      'plain-files',
+    ),
+    ratioBar(
+      0.6,
+      `volume: \`writeFile\` of ${sizeTitle(size.wholeFile)}, beside plain files`,
+      'write',
+      (operation) => ['volume-whole-files', size.wholeFile, operation],
+      'volume',
+      'plain-files',
+    ),
+    ...volumeMemoryBars(size.volumeMemory),
+  ];
 }
 
 function atMostBar(text, target, suffix, value, options = {}) {
@@ -225,6 +339,7 @@ export function bars({ quick }) {
       'primitives',
       { atMost: true },
     ),
+    ...volumeBars(size),
     differenceBar('`volseal --version` over bare node', 15, 'version'),
     differenceBar('import of `volseal` over bare node', 30, 'import'),
   ];

@@ -3,6 +3,7 @@
 import { contenders } from '../contenders/registry.mjs';
 import { judge } from './bars.mjs';
 import { figure } from './names.mjs';
+import { summary } from './stats.mjs';
 
 function row(cells) {
   return `| ${cells.join(' | ')} |`;
@@ -28,6 +29,23 @@ function contenderTable(corner, ids, columns) {
   return rows.length === 0 ? undefined : table([corner, ...columns.map(({ title }) => title)], rows);
 }
 
+/** What was counted beside the figure: the same on every Node, so that the newest speaks for all. */
+function besideTable(group, params, ids, figures) {
+  const [node] = figures.nodes;
+  const columns = params.operations.flatMap((operation) =>
+    Object.entries(group.beside).map(([name, title]) => ({
+      title: `${params.operations.length > 1 ? `${operation}: ` : ''}${title}`,
+      lookUp(id) {
+        const counted = summary(
+          figures.record(node, group.id, params.id, operation, id)?.others?.[name] ?? [],
+        );
+        return counted === undefined ? undefined : { ...counted, max: counted.min };
+      },
+    })),
+  );
+  return contenderTable('counted', ids, columns);
+}
+
 /** The tables of one group: cases of one table side by side, or operations and Nodes where there is one case. */
 export function groupTables(group, cases, figures) {
   const out = [];
@@ -43,6 +61,7 @@ export function groupTables(group, cases, figures) {
         })),
       );
       out.push(contenderTable(only.title, ids, columns));
+      if (group.beside !== undefined) out.push(besideTable(group, only, ids, figures));
       continue;
     }
     for (const operation of members[0].operations) {

@@ -50,6 +50,7 @@ export function openAesGcm(
 /** FLOE's own AEAD, id 0. */
 export const aes256Gcm: SegmentAead = {
   suite: 'aes-256-gcm',
+  cipher: 'aes-256-gcm',
   id: 0,
   keyBytes: 32,
   nonceBytes: 12,

@@ -11,11 +11,15 @@ type LabelName =
   | 'keyCheck'
   | 'slot'
   | 'keyringSlot'
+  | 'keyringMac'
+  | 'keyringWrap'
+  | 'recoveryCheck'
   | 'slotEncryption'
   | 'slotCommitment'
   | 'externalKey'
   | 'headerMac'
   | 'floeKey'
+  | 'journal'
   | 'body';
 
 /** Every label of the formats. Two uses never share one. */
@@ -25,11 +29,15 @@ export const labels: Readonly<Record<LabelName, Uint8Array>> = {
   keyCheck: ascii('volseal/v1/key-check'),
   slot: ascii('volseal/v1/slot'),
   keyringSlot: ascii('volseal/v1/keyring-slot'),
+  keyringMac: ascii('volseal/v1/keyring-mac'),
+  keyringWrap: ascii('volseal/v1/keyring-wrap'),
+  recoveryCheck: ascii('volseal/v1/recovery-check'),
   slotEncryption: ascii('volseal/v1/slot-enc'),
   slotCommitment: ascii('volseal/v1/slot-com'),
   externalKey: ascii('volseal/v1/external-key'),
   headerMac: ascii('volseal/v1/header-mac'),
   floeKey: ascii('volseal/v1/floe'),
+  journal: ascii('volseal/v1/journal'),
   body: ascii('volseal/v1/body'),
 };
 

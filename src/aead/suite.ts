@@ -5,6 +5,12 @@ import type { Secret } from '../secret.ts';
 /** The names of the suites in the API. */
 export type Suite = 'aes-256-gcm' | 'xchacha20-poly1305';
 
+/** What a body is sealed with by its proper name: in a mutable body the suite `aes-256-gcm` is XAES-256-GCM. */
+export type CipherName = Suite | 'xaes-256-gcm';
+
+/** Whether each segment of a body is sealed once, or again and again in its place (docs/format/v1.md §6). */
+export type BodyUse = 'write-once' | 'mutable';
+
 /** Ciphertext and tag, in the order they stand on disk, as the cipher returned them: joining them would copy. */
 export interface SealedParts {
   /** One piece for each plaintext piece. */
@@ -18,7 +24,9 @@ export interface SealedParts {
  * `open` returns the plaintext in pieces after the tag has been verified, or undefined when it does not verify.
  */
 export interface SegmentAead {
+  /** The suite under whose name it is chosen. */
   readonly suite: Suite;
+  readonly cipher: CipherName;
   /** FLOE's AEAD_ID. */
   readonly id: number;
   readonly keyBytes: 32;
@@ -34,4 +42,13 @@ export interface SegmentAead {
     ciphertext: readonly Uint8Array[],
     tag: Uint8Array,
   ): Uint8Array[] | undefined;
+}
+
+/** What one open body of a mutable file seals and opens with: it draws the nonces and may keep what it derives from them. */
+export interface SegmentCipher {
+  /** Fills `nonce`, of the AEAD's length, and seals. */
+  seal(key: Secret, nonce: Uint8Array, associatedData: Uint8Array, plain: readonly Uint8Array[]): SealedParts;
+  open: SegmentAead['open'];
+  /** Overwrites what it keeps. */
+  wipe(): void;
 }

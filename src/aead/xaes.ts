@@ -31,8 +31,8 @@ function subkeyMask(key: Secret): Uint8Array {
   return mask;
 }
 
-/** The 32-byte subkey of the first 12 bytes of the 24-byte nonce: steps 3 to 5 of the specification. */
-function deriveSubkey(key: Secret, nonce: Uint8Array): Uint8Array {
+/** The 32-byte subkey of the first 12 bytes of the nonce, all that is read of it: steps 3 to 5 of the specification. */
+export function deriveSubkey(key: Secret, nonce: Uint8Array): Uint8Array {
   const mask = subkeyMask(key);
   const blocks = new Uint8Array(32);
   for (const counter of [1, 2]) {

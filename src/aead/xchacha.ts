@@ -126,6 +126,7 @@ export function makeXChaCha(backend: () => ChaChaBackend): SegmentAead {
   const subkey = new Uint8Array(32);
   return {
     suite: 'xchacha20-poly1305',
+    cipher: 'xchacha20-poly1305',
     id: 0xf1,
     keyBytes: 32,
     nonceBytes: 24,

@@ -7,10 +7,7 @@ import { basename, join, resolve, sep } from 'node:path';
 import { invalidArgument } from '../options.ts';
 import { fromSystemError } from '../system-error.ts';
 
-export type Direction = 'encrypt' | 'decrypt';
-
 export const standardStream = '-';
-export const sealedSuffix = '.vsl';
 
 /** An operand of the command line, looked at. */
 export type Operand =
@@ -30,61 +27,67 @@ export async function lookAt(given: string): Promise<Operand> {
   }
 }
 
-/** The name that a result gets, or undefined for a file that the command does not take without being told a name. */
-export function resultName(direction: Direction, name: string): string | undefined {
-  const isSealed = name.endsWith(sealedSuffix) && basename(name) !== sealedSuffix;
-  if (direction === 'encrypt') return isSealed ? undefined : name + sealedSuffix;
-  return isSealed ? name.slice(0, -sealedSuffix.length) : undefined;
-}
-
 /** The destination of each operand: of a file the file, of a folder the folder that becomes its mirror. */
-export interface Destinations {
-  readonly of: ReadonlyMap<Operand, string>;
-  /** The folder that everything goes into, where -o names one; to be made if it is not there. */
+export interface Destinations<O extends Operand = Operand> {
+  readonly of: ReadonlyMap<O, string>;
+  /** The folder that everything goes into, where one is named for it; to be made if it is not there. */
   readonly folder: string | undefined;
 }
 
+/** How results get their names, and what their place is called in messages. */
+export interface Naming {
+  /** Where the destination is named: `-o`, or the last operand. */
+  readonly place: string;
+  /** How to name a file there. */
+  readonly fileHint: string;
+  /** What a file becomes in a folder that is named. */
+  inFolder(name: string): string;
+  isDirectory(path: string): Promise<boolean>;
+  /** What to do for several on standard output. */
+  readonly severalHint: string;
+}
+
 /**
+ * Where everything goes that has a destination named for it.
  * @param operands those that are there
  * @param operandCount how many were given: what is meant must not depend on one of them being missing
- * @param output what -o says
  * @throws VolsealError `ERR_VOLSEAL_INVALID_ARGUMENT` for operands that do not go together
  */
-export async function planDestinations(
-  direction: Direction,
-  operands: readonly Operand[],
+export async function planDestinations<O extends Operand>(
+  naming: Naming,
+  operands: readonly O[],
   operandCount: number,
-  output: string | undefined,
-): Promise<Destinations> {
+  output: string,
+): Promise<Destinations<O>> {
   const [only] = operands;
-  if (operandCount > 1 && operands.some(({ kind }) => kind === 'stdin')) {
-    throw invalidArgument('- (standard input) goes with no other source');
-  }
-  if (output === undefined)
-    return {
-      of: new Map(operands.map((operand) => [operand, beside(direction, operand)])),
-      folder: undefined,
-    };
+  refuseStdinAmongOthers(operands, operandCount);
+  const toOne = { of: new Map(operands.map((operand) => [operand, output])), folder: undefined };
   if (output === standardStream) {
-    if (operandCount === 1 && only?.kind !== 'directory')
-      return { of: new Map(operands.map((operand) => [operand, output])), folder: undefined };
-    throw invalidArgument(
-      'only one file goes to standard output',
-      direction === 'decrypt' ? 'volseal cat joins several' : 'name a folder with -o',
-    );
+    if (operandCount === 1 && only?.kind !== 'directory') return toOne;
+    throw invalidArgument('only one file goes to standard output', naming.severalHint);
   }
-  if (output === '') throw invalidArgument('-o is an empty name', 'is a variable of the shell empty?');
+  if (output === '')
+    throw invalidArgument(`${naming.place} is an empty name`, 'is a variable of the shell empty?');
   const intoFolder =
-    operandCount > 1 || only?.kind === 'directory' || output.endsWith(sep) || (await isDirectory(output));
-  if (!intoFolder) return { of: new Map(operands.map((operand) => [operand, output])), folder: undefined };
+    operandCount > 1 ||
+    only?.kind === 'directory' ||
+    output.endsWith(sep) ||
+    (await naming.isDirectory(output));
+  if (!intoFolder) return toOne;
   const destinations = new Map(
-    operands.map((operand) => [operand, inFolder(direction, operand, output, operandCount)]),
+    operands.map((operand) => [operand, inFolder(naming, operand, output, operandCount)]),
   );
   refuseCollisions(destinations);
   return { of: destinations, folder: output };
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+export function refuseStdinAmongOthers(operands: readonly Operand[], operandCount: number): void {
+  if (operandCount > 1 && operands.some(({ kind }) => kind === 'stdin')) {
+    throw invalidArgument('- (standard input) goes with no other source');
+  }
+}
+
+export async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch {
@@ -92,30 +95,13 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
-function beside(direction: Direction, operand: Operand): string {
-  if (operand.kind === 'stdin') return standardStream;
-  if (operand.kind === 'directory') return operand.given;
-  const name = resultName(direction, operand.given);
-  if (name !== undefined) return name;
-  throw direction === 'encrypt'
-    ? invalidArgument(
-        `${operand.given} has the name of a sealed file already`,
-        'to seal it all the same, name the destination with -o',
-      )
-    : invalidArgument(
-        `${operand.given} does not end in ${sealedSuffix}, so its result has no name`,
-        'name the destination with -o',
-      );
-}
-
-function inFolder(direction: Direction, operand: Operand, folder: string, operandCount: number): string {
-  if (operand.kind === 'stdin')
-    throw invalidArgument('standard input has no name to get in a folder', 'name a file with -o');
+function inFolder(naming: Naming, operand: Operand, folder: string, operandCount: number): string {
+  if (operand.kind === 'stdin') {
+    throw invalidArgument('standard input has no name to get in a folder', naming.fileHint);
+  }
   if (operand.kind === 'directory')
     return operandCount === 1 ? folder : join(folder, basename(resolve(operand.given)));
-  const name = basename(operand.given);
-  // In a folder of its own even a file with another name may keep it.
-  return join(folder, resultName(direction, name) ?? (direction === 'encrypt' ? name + sealedSuffix : name));
+  return join(folder, naming.inFolder(basename(operand.given)));
 }
 
 function refuseCollisions(destinations: ReadonlyMap<Operand, string>): void {

@@ -9,12 +9,14 @@ export const exitCodes = {
   noKey: 3,
   notAuthentic: 4,
   fileSystem: 5,
+  refused: 7,
   unavailable: 8,
+  busy: 9,
   notOurs: 10,
   interrupted: 130,
 } as const;
 
-const { fileSystem, noKey, notAuthentic, notOurs, unavailable, unexpected, usage } = exitCodes;
+const { busy, fileSystem, noKey, notAuthentic, notOurs, refused, unavailable, unexpected, usage } = exitCodes;
 
 /** Every error has its exit code. `ERR_VOLSEAL_ABORTED` is 130 unless another signal than SIGINT was the reason. */
 export const exitCodeOf: Readonly<Record<VolsealErrorCode, number>> = {
@@ -47,6 +49,15 @@ export const exitCodeOf: Readonly<Record<VolsealErrorCode, number>> = {
   ERR_VOLSEAL_PERMISSION: fileSystem,
   ERR_VOLSEAL_NO_SPACE: fileSystem,
   ERR_VOLSEAL_IO: fileSystem,
+  ERR_VOLSEAL_KEYRING_MISSING: fileSystem,
+  ERR_VOLSEAL_KEYRING_INVALID: notAuthentic,
+  ERR_VOLSEAL_KEYRING_TAMPERED: notAuthentic,
+  ERR_VOLSEAL_KEYRING_ROLLED_BACK: notAuthentic,
+  ERR_VOLSEAL_VOLUME_EXISTS: refused,
+  ERR_VOLSEAL_VOLUME_MISMATCH: refused,
+  ERR_VOLSEAL_JOURNAL_TAMPERED: notAuthentic,
+  ERR_VOLSEAL_OUTSIDE_VOLUME: usage,
+  ERR_VOLSEAL_BUSY: busy,
   ERR_VOLSEAL_PROVIDER_FAILED: noKey,
   ERR_VOLSEAL_PROVIDER_UNAVAILABLE: unavailable,
   ERR_VOLSEAL_INTERNAL: unexpected,
@@ -59,6 +70,8 @@ const bySeverity: readonly number[] = [
   noKey,
   unavailable,
   notOurs,
+  busy,
+  refused,
   fileSystem,
   usage,
 ];

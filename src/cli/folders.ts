@@ -6,12 +6,13 @@ import { dirname, resolve } from 'node:path';
 
 import { VolsealError } from '../errors.ts';
 import { fromSystemError } from '../system-error.ts';
+import type { FolderMaker } from './items.ts';
 
 const permissionBits = 0o777;
 /** Whatever the source's mode, the one who writes into the folder must be able to. */
 const ownerAll = 0o700;
 
-export class Folders {
+export class Folders implements FolderMaker {
   /** Absolute. */
   readonly #made = new Set<string>();
 

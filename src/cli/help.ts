@@ -1,7 +1,7 @@
 /** What `--help` says beside the options. */
 
 /** Paragraphs are as wide as the reader's terminal; lines that are indented stay as they are. */
-function flow(text: string): string {
+export function flow(text: string): string {
   return text.replaceAll(/(?<=\S)\n(?=\S)/g, ' ');
 }
 
@@ -10,13 +10,15 @@ export const description: string =
 
 The key is in the environment as VOLSEAL_SECRET_<label>. To begin:
   volseal keygen --label v1 | fly secrets set VOLSEAL_SECRET_v1=- -a APP
-  fly ssh console -a APP -C "volseal encrypt /data/report.pdf"`);
+  fly ssh console -a APP -C "volseal init /data"
+  fly ssh console -a APP -C "volseal put report.pdf /data/reports/1.pdf"`);
 
 export const afterMain = `
 Each command has examples: volseal help encrypt
 
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 no key opens it, 4 not authentic (damaged, truncated,
-tampered), 5 file system, 8 key provider unreachable, 10 not sealed by volseal, 130 interrupted.
+tampered), 5 file system, 7 refused, 8 key provider unreachable, 9 busy, 10 not sealed by volseal,
+130 interrupted.
 Data goes to standard output, everything else to standard error. NO_COLOR is honoured.`;
 
 export const keygen: string = flow(`Makes a new secret and prints it, alone, on standard output.
@@ -62,7 +64,8 @@ Examples:
   ssh host 'cat photos.tar.vsl' | volseal decrypt - | tar x`;
 
 export const cat: string =
-  flow(`Writes the plaintext of sealed files to standard output; of several, one after the other.
+  flow(`Writes the plaintext of sealed files, in a volume or not, to standard output; of several, one after the
+other.
 
 Every byte is authenticated before it comes out, but it comes out before the end of the file is known
 to be whole: discard the output when the exit code is not 0. With --range only that part of a file is
@@ -71,6 +74,7 @@ read, and what lies outside of it is not checked. When the reader stops early (|
 export const catExamples = `
 Examples:
   volseal cat notes.txt.vsl
+  volseal cat data/photos/1.jpg           a file of the volume data
   volseal cat --range 0-1023 video.mp4.vsl | file -
   volseal cat --range -200 app.log.vsl    the last 200 bytes
   ssh host 'cat app.log.vsl' | volseal cat - | grep ERROR`;

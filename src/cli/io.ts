@@ -9,8 +9,14 @@ export interface OutputStream extends Writable {
   readonly columns?: number;
 }
 
+export interface InputStream extends Readable {
+  readonly isTTY?: boolean;
+  /** Of a terminal: whether keys come one by one and unseen. */
+  setRawMode?(raw: boolean): unknown;
+}
+
 export interface Io {
-  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdin: InputStream;
   /** Data alone. */
   readonly stdout: OutputStream;
   /** For people: errors, hints, warnings, progress. */

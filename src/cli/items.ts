@@ -3,33 +3,46 @@
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 
-import { type Destinations, type Direction, type Operand, resultName } from './destinations.ts';
-import type { Folders } from './folders.ts';
-import { type SkipReason, type TreeEntry, walkTree } from './walk.ts';
+import type { Destinations, Operand } from './destinations.ts';
+import { type SkipReason, type Tree, type TreeEntry, walkTree } from './walk.ts';
+import type { Found, Skipped, WorkItem } from './work.ts';
 
-/** One file, pipe or standard stream to convert. */
-export interface Item {
-  /** `-` is standard input. */
-  readonly source: string;
+/** One file, pipe or standard stream that becomes another. */
+export interface Item<O extends Operand = Operand> extends WorkItem {
   /** `-` is standard output. */
   readonly destination: string;
   /** Of standard input undefined. */
   readonly sourceStats: Stats | undefined;
   /** Found in a folder, not named by the user. */
   readonly inTree: boolean;
+  /** What it was named by, or found in. */
+  readonly operand: O;
 }
 
-export type Found =
-  | { readonly kind: 'item'; readonly item: Item }
-  | { readonly kind: 'skipped'; readonly path: string; readonly reason: SkipReason | 'name' }
-  | { readonly kind: 'failed'; readonly path: string; readonly error: unknown };
+/** Makes the folders that results go into, where it is to be more than a look. */
+export interface FolderMaker {
+  /** Makes the folder that was named, and those above it; it may be there already. Gives what identifies it. */
+  makeTop(path: string, like: Stats | undefined): Promise<Pick<Stats, 'dev' | 'ino'>>;
+  /** Makes a folder in a mirror. */
+  make(path: string, like: Stats): Promise<void>;
+}
 
-/** @param folders makes the folders that results go into; undefined to only look */
-export async function* findItems(
-  direction: Direction,
-  destinations: Destinations,
-  folders: Folders | undefined,
-): AsyncGenerator<Found, void, void> {
+export interface Search<O extends Operand> {
+  readonly destinations: Destinations<O>;
+  /** Undefined to only look. */
+  readonly folders: FolderMaker | undefined;
+  /** Where an operand's files are found. */
+  treeOf(operand: O): Tree;
+  /** What a file in a folder becomes there; undefined for one that is not taken. */
+  nameInMirror(relative: string): string | undefined;
+  /** Why not. */
+  readonly nameReason: string;
+}
+
+export async function* findItems<O extends Operand>(
+  search: Search<O>,
+): AsyncGenerator<Found<Item<O>>, void, void> {
+  const { destinations, folders } = search;
   const [first] = destinations.of.keys();
   const likeOfTop = destinations.of.size === 1 && first?.kind === 'directory' ? first.stats : undefined;
   const top =
@@ -43,40 +56,58 @@ export async function* findItems(
         yield { kind: 'failed', path: operand.given, error };
         continue;
       }
-      yield* inTree(direction, operand, destination, top, folders);
+      yield* inTree(search, operand, operand.given, destination, top);
     } else {
       const sourceStats = operand.kind === 'file' ? operand.stats : undefined;
-      yield { kind: 'item', item: { source: operand.given, destination, sourceStats, inTree: false } };
+      yield { kind: 'item', item: itemOf(operand, operand.given, destination, sourceStats, false) };
     }
   }
 }
 
-async function* inTree(
-  direction: Direction,
-  operand: Operand & { kind: 'directory' },
+async function* inTree<O extends Operand>(
+  search: Search<O>,
+  operand: O,
+  root: string,
   destination: string,
-  top: Stats | undefined,
-  folders: Folders | undefined,
-): AsyncGenerator<Found, void, void> {
-  const mirrored = destination !== operand.given;
+  top: Pick<Stats, 'dev' | 'ino'> | undefined,
+): AsyncGenerator<Found<Item<O>>, void, void> {
+  const mirrored = destination !== root;
   const enter = async (relative: string, folder: Stats): Promise<boolean> => {
     // The mirror of a tree inside that tree is no source.
     if (top !== undefined && folder.dev === top.dev && folder.ino === top.ino) return false;
-    if (mirrored) await folders?.make(join(destination, relative), folder);
+    if (mirrored) await search.folders?.make(join(destination, relative), folder);
     return true;
   };
-  for await (const entry of walkTree(operand.given, enter)) yield asFound(direction, entry, destination);
+  for await (const entry of walkTree(root, enter, search.treeOf(operand))) {
+    yield asFound(search, entry, operand, destination);
+  }
 }
 
-function asFound(direction: Direction, entry: TreeEntry, destination: string): Found {
-  if (entry.kind !== 'file') return entry;
-  const name = resultName(direction, entry.relative);
-  if (name === undefined) return { kind: 'skipped', path: entry.path, reason: 'name' };
-  const item = {
-    source: entry.path,
-    destination: join(destination, name),
-    sourceStats: entry.stats,
-    inTree: true,
-  };
-  return { kind: 'item', item };
+function asFound<O extends Operand>(
+  { nameInMirror, nameReason }: Search<O>,
+  entry: TreeEntry,
+  operand: O,
+  destination: string,
+): Found<Item<O>> {
+  if (entry.kind === 'skipped') return skipped(entry.path, entry.reason);
+  if (entry.kind === 'failed') return entry;
+  const name = nameInMirror(entry.relative);
+  if (name === undefined) return { kind: 'skipped', path: entry.path, reason: nameReason, told: 'number' };
+  return { kind: 'item', item: itemOf(operand, entry.path, join(destination, name), entry.stats, true) };
+}
+
+function skipped(path: string, reason: SkipReason): Skipped {
+  const isOthers = reason === 'symbolic link' || reason === 'not a regular file';
+  return { kind: 'skipped', path, reason, told: isOthers ? 'each' : 'never' };
+}
+
+function itemOf<O extends Operand>(
+  operand: O,
+  source: string,
+  destination: string,
+  sourceStats: Stats | undefined,
+  inTree: boolean,
+): Item<O> {
+  const bytes = sourceStats?.isFile() === true ? sourceStats.size : undefined;
+  return { source, destination, sourceStats, inTree, operand, bytes };
 }

@@ -48,7 +48,7 @@ async function runCommand(argv: readonly string[], io: Io, version: string): Pro
       unsubscribe('volseal:warning', onWarning);
     }
   });
-  for (const command of [program, ...program.commands]) configure(command, io);
+  configure(program, io);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
@@ -73,6 +73,7 @@ function configure(command: Command, io: Io): void {
     getOutHasColors: () => false,
     getErrHasColors: () => false,
   });
+  for (const part of command.commands) configure(part, io);
 }
 
 /** For errors before a command was found: whether a program is listening is all that counts. */
@@ -85,11 +86,18 @@ function reporterFor(argv: readonly string[], io: Io): Reporter {
 function usageError(error: CommanderError, argv: readonly string[], program: Command): VolsealError {
   const [, text = error.message, suggestion] =
     /^(?:error: )?([^\n]*)(?:\n\((.*)\))?/s.exec(error.message) ?? [];
-  const command = argv.find((word) => program.commands.some((candidate) => candidate.name() === word));
-  const hint = suggestion ?? `volseal ${command === undefined ? '' : `${command} `}--help explains`;
+  const hint = suggestion ?? `${['volseal', ...commandWords(argv, program)].join(' ')} --help explains`;
   const code =
     error.code === 'commander.unknownOption' ? 'ERR_VOLSEAL_UNKNOWN_OPTION' : 'ERR_VOLSEAL_INVALID_ARGUMENT';
   return new VolsealError(code, text, { hint });
+}
+
+/** The names of the command that was meant: one, or two for a command of a command. */
+function commandWords(argv: readonly string[], program: Command): string[] {
+  const [at, command] = argv
+    .map((word, index) => [index, program.commands.find((candidate) => candidate.name() === word)] as const)
+    .find(([, found]) => found !== undefined) ?? [0, undefined];
+  return command === undefined ? [] : [command.name(), ...commandWords(argv.slice(at + 1), command)];
 }
 
 async function flushed(io: Io): Promise<void> {

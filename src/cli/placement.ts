@@ -4,7 +4,6 @@ import type { Stats } from 'node:fs';
 import { chown, lstat, stat } from 'node:fs/promises';
 
 import { VolsealError } from '../errors.ts';
-import { invalidArgument } from '../options.ts';
 import { standardStream } from './destinations.ts';
 import type { Item } from './items.ts';
 
@@ -22,9 +21,10 @@ export async function checkPlace(item: Item, mayReplace: boolean): Promise<Stats
   }
   const target = existing.isSymbolicLink() ? await stat(destination).catch(() => undefined) : existing;
   if (sourceStats !== undefined && target?.dev === sourceStats.dev && target.ino === sourceStats.ino) {
-    throw invalidArgument(
+    throw new VolsealError(
+      'ERR_VOLSEAL_INVALID_ARGUMENT',
       `${source} and its destination are the same file`,
-      'name another destination with -o',
+      { hint: 'name another destination', path: source },
     );
   }
   if (!mayReplace && target?.isFile() === true) throw existsError(destination, 'it exists already');

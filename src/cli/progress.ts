@@ -14,14 +14,16 @@ const eventIntervalMs = 1_000;
 const windowMs = 5_000;
 
 export interface ProgressTotals {
-  /** Missing when the source does not tell. */
+  /** Missing when the sources do not tell. */
   readonly totalBytes?: number;
-  readonly totalItems: number;
+  /** Missing where nobody has counted them. */
+  readonly totalItems?: number;
 }
 
 interface Sample {
   readonly atMs: number;
   readonly bytes: number;
+  readonly items: number;
 }
 
 export class ProgressMeter {
@@ -42,7 +44,7 @@ export class ProgressMeter {
     this.#reporter = reporter;
     this.#verb = verb;
     this.#totals = totals;
-    this.#samples.push({ atMs: this.#startedMs, bytes: 0 });
+    this.#samples.push({ atMs: this.#startedMs, bytes: 0, items: 0 });
     if (!enabled || (reporter.quiet && !reporter.json)) return;
     const intervalMs = reporter.json
       ? eventIntervalMs
@@ -64,9 +66,9 @@ export class ProgressMeter {
 
   #tick(): void {
     const nowMs = performance.now();
-    this.#samples.push({ atMs: nowMs, bytes: this.#doneBytes });
+    this.#samples.push({ atMs: nowMs, bytes: this.#doneBytes, items: this.#doneItems });
     while ((this.#samples[1]?.atMs ?? nowMs) < nowMs - windowMs) this.#samples.shift();
-    const bytesPerSecond = this.#rate();
+    const bytesPerSecond = this.#rate('bytes');
     const etaSeconds = this.#eta(bytesPerSecond);
     if (this.#reporter.json) {
       this.#reporter.event('progress', {
@@ -84,31 +86,39 @@ export class ProgressMeter {
     }
   }
 
-  #rate(): number {
+  #rate(of: 'bytes' | 'items'): number {
     const [first] = this.#samples;
     const last = this.#samples.at(-1);
     if (first === undefined || last === undefined || last.atMs <= first.atMs) return 0;
-    return ((last.bytes - first.bytes) / (last.atMs - first.atMs)) * 1_000;
+    return ((last[of] - first[of]) / (last.atMs - first.atMs)) * 1_000;
   }
 
   #eta(bytesPerSecond: number): number | undefined {
-    const { totalBytes } = this.#totals;
-    if (totalBytes === undefined || bytesPerSecond <= 0) return undefined;
-    return Math.max(0, totalBytes - this.#doneBytes) / bytesPerSecond;
+    const { totalBytes, totalItems } = this.#totals;
+    if (totalBytes !== undefined) {
+      return bytesPerSecond <= 0 ? undefined : Math.max(0, totalBytes - this.#doneBytes) / bytesPerSecond;
+    }
+    // Work that is not about bytes goes by its files.
+    const itemsPerSecond = this.#rate('items');
+    if (totalItems === undefined || this.#doneBytes > 0 || itemsPerSecond <= 0) return undefined;
+    return Math.max(0, totalItems - this.#doneItems) / itemsPerSecond;
   }
 
   #line(bytesPerSecond: number, etaSeconds: number | undefined): string {
     const { totalBytes, totalItems } = this.#totals;
     const parts = [this.#verb];
-    if (totalItems > 1)
+    if (totalItems === undefined) parts.push(count(this.#doneItems, 'file'));
+    else if (totalItems > 1)
       parts.push(`${this.#doneItems.toLocaleString('en-US')} of ${count(totalItems, 'file')}`);
-    if (totalBytes === undefined) {
-      parts.push(formatBytes(this.#doneBytes));
-    } else {
+    if (totalBytes !== undefined) {
       const percent = totalBytes === 0 ? 100 : Math.floor((this.#doneBytes / totalBytes) * 100);
       parts.push(`${percent}%`, `${formatBytes(this.#doneBytes)} of ${formatBytes(totalBytes)}`);
+    } else if (this.#doneBytes > 0 || this.#doneItems === 0) {
+      parts.push(formatBytes(this.#doneBytes));
     }
-    parts.push(`${(bytesPerSecond / 1_048_576).toFixed(1)} MiB/s`);
+    if (this.#doneBytes > 0 || this.#doneItems === 0)
+      parts.push(`${(bytesPerSecond / 1_048_576).toFixed(1)} MiB/s`);
+    else parts.push(`${Math.round(this.#rate('items')).toLocaleString('en-US')} files/s`);
     if (etaSeconds !== undefined) parts.push(`ETA ${formatDuration(etaSeconds)}`);
     return parts.join('  ');
   }

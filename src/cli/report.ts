@@ -11,12 +11,16 @@ import { exitCodeOf } from './exit-codes.ts';
 import { Interruption, type Io } from './io.ts';
 import { printable } from './printable.ts';
 
-/** Hints that name what the command line offers, where the library's speak of its options. */
-const ownHints: Partial<Record<VolsealErrorCode, string>> = {
-  ERR_VOLSEAL_EXISTS: 'give --force to replace it, or name another destination with -o',
-};
+/** A hint that names what the command line offers, where the library's speaks of its options. */
+const libraryExistsHint = 'choose another name, or allow it to be replaced';
+const existsHint = 'give --force to replace it, or name another destination';
 
-interface ErrorDocument {
+function hintOf({ code, hint }: VolsealError): string | undefined {
+  const isGeneral = hint === undefined || hint === libraryExistsHint;
+  return code === 'ERR_VOLSEAL_EXISTS' && isGeneral ? existsHint : hint;
+}
+
+export interface ErrorDocument {
   code: VolsealErrorCode;
   message: string;
   hint?: string;
@@ -39,11 +43,11 @@ export function asVolsealError(error: unknown): VolsealError {
   });
 }
 
-function errorDocument(error: VolsealError): ErrorDocument {
-  const { code, message, hint, path, offset } = error;
+export function errorDocument(error: VolsealError): ErrorDocument {
+  const { code, message, path, offset } = error;
   const document: ErrorDocument = { code, message };
-  const shownHint = ownHints[code] ?? hint;
-  if (shownHint !== undefined) document.hint = shownHint;
+  const hint = hintOf(error);
+  if (hint !== undefined) document.hint = hint;
   if (path !== undefined) document.path = path;
   if (offset !== undefined) document.offset = offset;
   return document;

@@ -1,10 +1,9 @@
 /** What a run over many files has come to, counted and said. */
 
-import type { FileResult } from '../sealed/file.ts';
-import { type Direction, sealedSuffix, standardStream } from './destinations.ts';
-import type { Found, Item } from './items.ts';
+import { standardStream } from './destinations.ts';
 import { count, formatBytes } from './printable.ts';
 import type { Reporter } from './report.ts';
+import type { Skipped, Words, WorkItem, WorkResult } from './work.ts';
 
 export class Tally {
   /** Found by a look ahead; files may come and go meanwhile. */
@@ -14,37 +13,38 @@ export class Tally {
   /** Progress of all files, in bytes of the sources. */
   sourceBytes = 0;
   readonly #reporter: Reporter;
-  readonly #direction: Direction;
+  readonly #words: Words;
   readonly #startedMs: number = performance.now();
   #skipped = 0;
-  #skippedByName = 0;
-  #plainBytes = 0;
-  #sealedBytes = 0;
-  #last: Item | undefined;
+  /** Those that people hear the number of, by their reason. */
+  readonly #skippedFor = new Map<string, number>();
+  #sums: WorkResult;
+  #last: WorkItem | undefined;
 
-  constructor(reporter: Reporter, direction: Direction) {
+  constructor(reporter: Reporter, words: Words) {
     this.#reporter = reporter;
-    this.#direction = direction;
+    this.#words = words;
+    this.#sums = words.sums;
   }
 
-  done(item: Item, result: FileResult): void {
+  done(item: WorkItem, result: WorkResult): void {
+    const { destination, source } = item;
+    const { plainBytes, sealedBytes } = result;
     this.doneItems++;
-    this.#plainBytes += result.plainBytes;
-    this.#sealedBytes += result.sealedBytes;
+    const sums = this.#sums;
+    this.#sums = {
+      ...(sums.plainBytes === undefined ? {} : { plainBytes: sums.plainBytes + (plainBytes ?? 0) }),
+      ...(sums.sealedBytes === undefined ? {} : { sealedBytes: sums.sealedBytes + (sealedBytes ?? 0) }),
+    };
     this.#last = item;
-    this.#reporter.event('file', { source: item.source, destination: item.destination, ...result });
+    this.#reporter.event('file', { source, destination, ...result });
   }
 
-  skipped({ path, reason }: Found & { kind: 'skipped' }): void {
+  skipped({ path, reason, told }: Skipped): void {
     this.#skipped++;
-    this.#reporter.event('skipped', { path, reason: reason === 'name' ? this.#nameReason() : reason });
-    if (reason === 'name') this.#skippedByName++;
-    if (reason !== 'symbolic link' && reason !== 'not a regular file') return;
-    this.#reporter.note(`skipped ${path}: ${reason}`);
-  }
-
-  #nameReason(): string {
-    return this.#direction === 'encrypt' ? `ends in ${sealedSuffix}` : `does not end in ${sealedSuffix}`;
+    this.#reporter.event('skipped', { path, reason });
+    if (told === 'number') this.#skippedFor.set(reason, (this.#skippedFor.get(reason) ?? 0) + 1);
+    if (told === 'each') this.#reporter.note(`skipped ${path}: ${reason}`);
   }
 
   /** The last event, and for people what they would miss. */
@@ -54,8 +54,7 @@ export class Tally {
       items: this.doneItems,
       failed: this.failedItems,
       skipped: this.#skipped,
-      plainBytes: this.#plainBytes,
-      sealedBytes: this.#sealedBytes,
+      ...this.#sums,
       seconds: Number(seconds.toFixed(3)),
       exitCode,
     });
@@ -66,9 +65,8 @@ export class Tally {
         `stopped: the other ${count(this.totalItems - tried, 'file')} would fail in the same way`,
       );
     }
-    if (this.#skippedByName > 0) {
-      this.#reporter.note(`skipped ${count(this.#skippedByName, 'file')} whose name ${this.#nameReason()}`);
-    }
+    for (const [reason, files] of this.#skippedFor)
+      this.#reporter.note(`skipped ${count(files, 'file')} whose name ${reason}`);
     if (this.failedItems > 0 && tried > 1)
       this.#reporter.note(`${this.failedItems} of ${count(tried, 'file')} failed`);
     if (this.#reporter.onTerminal) this.#praise(tried, seconds);
@@ -79,10 +77,12 @@ export class Tally {
     if (this.#last === undefined) return;
     const { destination, source } = this.#last;
     if (tried > 1) {
-      const rate = seconds > 0 ? `, ${formatBytes(this.#plainBytes / seconds)}/s` : '';
-      this.#reporter.note(
-        `${this.#direction}ed ${count(this.doneItems, 'file')}, ${formatBytes(this.#plainBytes)}${rate}`,
-      );
+      const { plainBytes } = this.#sums;
+      const size = plainBytes === undefined ? '' : `, ${formatBytes(plainBytes)}`;
+      const rate = plainBytes === undefined || seconds <= 0 ? '' : `, ${formatBytes(plainBytes / seconds)}/s`;
+      this.#reporter.note(`${this.#words.done} ${count(this.doneItems, 'file')}${size}${rate}`);
+    } else if (destination === undefined) {
+      this.#reporter.note(`${this.#words.done} ${source}`);
     } else if (destination !== standardStream) {
       this.#reporter.note(`${source === standardStream ? 'standard input' : source} -> ${destination}`);
     }

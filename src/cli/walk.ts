@@ -6,6 +6,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { VolsealError } from '../errors.ts';
+import { isTemporaryName } from '../os/temporary-name.ts';
 import { fromSystemError } from '../system-error.ts';
 
 export type SkipReason =
@@ -19,41 +20,77 @@ export type TreeEntry =
   | { readonly kind: 'skipped'; readonly path: string; readonly reason: SkipReason }
   | { readonly kind: 'failed'; readonly path: string; readonly error: unknown };
 
+/** Where a walk goes: the file system, or a volume. It fails with errors in our terms. */
+export interface Tree {
+  /** What a folder holds. As bytes where they may be no text. */
+  names(folder: string): Promise<readonly (Buffer | string)[]>;
+  lstat(path: string): Promise<Stats>;
+  /** Why something is passed over for its name; `relative` counts from the start of the walk. */
+  skips(name: string, relative: string): SkipReason | undefined;
+}
+
 /** What a volume holds beside the data: ext4's folder, and the folder with the keyring of a volume. */
 const notData: ReadonlySet<string> = new Set(['lost+found', '.volseal']);
 const temporaryName = /^\.volseal-.*\.tmp$/;
+
+export function isTemporary(name: string): boolean {
+  return temporaryName.test(name) || isTemporaryName(name);
+}
+
+export const fileSystem: Tree = {
+  names: (folder) => inOurTerms(folder, readdir(folder, { encoding: 'buffer' })),
+  lstat: (path) => inOurTerms(path, lstat(path)),
+  skips(name) {
+    if (notData.has(name)) return 'not data of the application';
+    return isTemporary(name) ? 'temporary file of volseal' : undefined;
+  },
+};
+
+async function inOurTerms<T>(path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw fromSystemError(error, path);
+  }
+}
 
 /** Asked about every folder below the root before anything in it: whether to go in. It may throw instead. */
 export type Enter = (relative: string, folder: Stats) => Promise<boolean>;
 
 /** @param root a folder; the path itself may be a symbolic link, for the user named it */
-export async function* walkTree(root: string, enter: Enter): AsyncGenerator<TreeEntry, void, void> {
-  yield* walkFolder(root, '', enter);
+export async function* walkTree(
+  root: string,
+  enter: Enter,
+  tree: Tree = fileSystem,
+): AsyncGenerator<TreeEntry, void, void> {
+  yield* walkFolder(tree, root, '', enter);
 }
 
 async function* walkFolder(
+  tree: Tree,
   path: string,
   relative: string,
   enter: Enter,
 ): AsyncGenerator<TreeEntry, void, void> {
-  let names: Buffer[];
+  let names: readonly Buffer[];
   try {
-    names = await readdir(path, { encoding: 'buffer' });
+    names = (await tree.names(path)).map((name) => (typeof name === 'string' ? Buffer.from(name) : name));
   } catch (error) {
-    yield { kind: 'failed', path, error: fromSystemError(error, path) };
+    yield { kind: 'failed', path, error };
     return;
   }
-  for (const rawName of names.sort(Buffer.compare)) {
+  for (const rawName of names.toSorted(Buffer.compare)) {
     if (!isUtf8(rawName)) {
       yield { kind: 'failed', path, error: notUtf8(path, rawName) };
       continue;
     }
     const name = rawName.toString();
-    yield* walkEntry(join(path, name), join(relative, name), name, enter);
+    yield* walkEntry(tree, join(path, name), join(relative, name), name, enter);
   }
 }
 
 async function* walkEntry(
+  tree: Tree,
   path: string,
   relative: string,
   name: string,
@@ -61,22 +98,23 @@ async function* walkEntry(
 ): AsyncGenerator<TreeEntry, void, void> {
   let stats: Stats;
   try {
-    stats = await lstat(path);
+    stats = await tree.lstat(path);
   } catch (error) {
     // Gone since its folder was read: other programs go on working meanwhile.
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-      yield { kind: 'failed', path, error: fromSystemError(error, path) };
+    if (!(error instanceof VolsealError && error.code === 'ERR_VOLSEAL_NOT_FOUND'))
+      yield { kind: 'failed', path, error };
     return;
   }
+  const reason = tree.skips(name, relative);
   if (stats.isSymbolicLink()) yield { kind: 'skipped', path, reason: 'symbolic link' };
-  else if (notData.has(name)) yield { kind: 'skipped', path, reason: 'not data of the application' };
-  else if (temporaryName.test(name)) yield { kind: 'skipped', path, reason: 'temporary file of volseal' };
+  else if (reason !== undefined) yield { kind: 'skipped', path, reason };
   else if (stats.isFile()) yield { kind: 'file', path, relative, stats };
   else if (!stats.isDirectory()) yield { kind: 'skipped', path, reason: 'not a regular file' };
-  else yield* enterFolder(path, relative, stats, enter);
+  else yield* enterFolder(tree, path, relative, stats, enter);
 }
 
 async function* enterFolder(
+  tree: Tree,
   path: string,
   relative: string,
   stats: Stats,
@@ -88,7 +126,7 @@ async function* enterFolder(
     yield { kind: 'failed', path, error };
     return;
   }
-  yield* walkFolder(path, relative, enter);
+  yield* walkFolder(tree, path, relative, enter);
 }
 
 /** Node gives such names back altered, so the file could not be opened. */

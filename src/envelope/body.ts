@@ -13,6 +13,11 @@ export function headerMacKey(dataKey: Secret): Secret {
   return expand32(dataKey, labels.headerMac);
 }
 
+/** Under which the journal of a mutable file is authentic. */
+export function journalMacKey(dataKey: Secret): Secret {
+  return expand32(dataKey, labels.journal);
+}
+
 /** "volseal/v1/body" ‖ 00 ‖ body kind ‖ file id ‖ context. Never slots, generation or place: those change. */
 export function bodyAssociatedData(bodyKind: BodyKind, fileId: Uint8Array, context: Uint8Array): Uint8Array {
   return concatBytes(labels.body, Uint8Array.of(0, bodyKind), fileId, context);

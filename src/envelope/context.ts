@@ -43,13 +43,17 @@ export function encodeContext(context: Context = noContext): Uint8Array {
   return encoded;
 }
 
+// Made when the first context is read: it costs more than the parsing.
+let decoder: InstanceType<typeof TextDecoder> | undefined;
+
 /** The pairs behind canonical bytes, or undefined when the bytes are not canonical. */
 export function parseContext(encoded: Uint8Array): Context | undefined {
   if (encoded.length < 2 || encoded.length > maxContextBytes) return undefined;
   const count = readU16(encoded, 0);
   if (count > maxContextPairs) return undefined;
   const context: Record<string, string> = Object.create(null) as Record<string, string>;
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  if (count === 0) return encoded.length === 2 ? context : undefined;
+  decoder ??= new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let at = 2;
   let previous: Uint8Array | undefined;
   const next = (minBytes: number, maxBytes: number): Uint8Array | undefined => {

@@ -1,32 +1,20 @@
-/** A new header for a new data key. */
+/** A new write-once file, its data key wrapped by key providers. */
 
 import type { Suite } from '../aead/suite.ts';
-import { VolsealError } from '../errors.ts';
 import { FloeEncryptor } from '../floe/encryptor.ts';
 import type { Context, KeyProvider } from '../kms/provider.ts';
 import {
-  dataKeyBytes,
   defaultSegmentBytes,
   envelopeSegmentStepBytes,
-  fileIdBytes,
   isEnvelopeSegmentBytes,
-  maxRegionBytes,
   maxSegmentBytes,
   minEnvelopeSegmentBytes,
-  minProviderRegionBytes,
-  minRegionBytes,
-  spareLocationBytes,
-  spareSlotBytes,
 } from '../limits.ts';
 import { invalidArgument } from '../options.ts';
-import { fillRandom, randomSecret } from '../random.ts';
-import { Secret } from '../secret.ts';
-import { bodyAssociatedData, floeKey, headerMacKey } from './body.ts';
-import { encodeContext } from './context.ts';
+import { drawFile, newRegion } from './new-header.ts';
 import { fillSlots } from './slots.ts';
 import { bodyKinds } from './v1/constants.ts';
-import { copyBytesFor, emptyState, encodeHalf, type HeaderContent } from './v1/copy.ts';
-import { encodeSlot } from './v1/slot.ts';
+import { emptyState } from './v1/copy.ts';
 
 export interface NewEnvelope {
   readonly fileId: Uint8Array;
@@ -60,17 +48,14 @@ export async function createEnvelope(
   options: NewEnvelopeOptions,
 ): Promise<NewEnvelope> {
   const segmentBytes = checkEnvelopeSegmentBytes(options.segmentBytes ?? defaultSegmentBytes);
-  const context = encodeContext(options.context);
-  const dataKey = new Secret(randomSecret(dataKeyBytes));
-  const fileId = new Uint8Array(fileIdBytes);
-  fillRandom(fileId);
-  const key = floeKey(dataKey);
-  const encryptor = FloeEncryptor.start(key.bytes(), {
-    associatedData: bodyAssociatedData(bodyKinds.writeOnce, fileId, context),
+  const file = drawFile(bodyKinds.writeOnce, options.context);
+  const { associatedData, dataKey, fileId } = file;
+  const encryptor = FloeEncryptor.start(file.floeKey.bytes(), {
+    associatedData,
     segmentBytes,
     suite: options.suite ?? 'aes-256-gcm',
   });
-  key.wipe();
+  file.floeKey.wipe();
   try {
     const binding = {
       fileId,
@@ -78,57 +63,12 @@ export async function createEnvelope(
       context: options.context ?? {},
       signal: options.signal,
     };
-    const filled = await fillSlots(providers, dataKey, binding);
-    const onlyVolumeKeys = filled.every(({ wrapped }) => wrapped.type === 'volume-key');
-    const slots = filled.map(encodeSlot);
-    const region = encodeRegion(
-      {
-        regionBytes: chooseRegionBytes(context, slots, onlyVolumeKeys),
-        bodyKind: bodyKinds.writeOnce,
-        generation: 1,
-        fileId,
-        floeHeader: encryptor.header,
-        state: emptyState,
-        context,
-      },
-      slots,
-      dataKey,
-    );
-    return { fileId, region, encryptor };
+    const slots = await fillSlots(providers, dataKey, binding);
+    return { fileId, region: newRegion(file, encryptor.header, slots, emptyState), encryptor };
   } catch (error) {
     encryptor.wipe();
     throw error;
   } finally {
     dataKey.wipe();
   }
-}
-
-function encodeRegion(content: HeaderContent, slots: readonly Uint8Array[], dataKey: Secret): Uint8Array {
-  const macKey = headerMacKey(dataKey);
-  const region = new Uint8Array(content.regionBytes);
-  const halfBytes = content.regionBytes / 2;
-  encodeHalf(content, slots, 0, macKey, region.subarray(0, halfBytes));
-  encodeHalf(content, slots, 1, macKey, region.subarray(halfBytes));
-  macKey.wipe();
-  return region;
-}
-
-/** The smallest region that leaves room for one more slot and a location (docs/format/v1.md §3, Room). */
-function chooseRegionBytes(
-  context: Uint8Array,
-  slots: readonly Uint8Array[],
-  onlyVolumeKeys: boolean,
-): number {
-  const longestSlot = Math.max(spareSlotBytes, ...slots.map((slot) => slot.length + 2));
-  const needed = copyBytesFor(context, slots) + longestSlot + spareLocationBytes;
-  let regionBytes = onlyVolumeKeys ? minRegionBytes : minProviderRegionBytes;
-  while (regionBytes / 2 < needed) regionBytes *= 2;
-  if (regionBytes <= maxRegionBytes) return regionBytes;
-  throw new VolsealError(
-    'ERR_VOLSEAL_HEADER_FULL',
-    `the context and ${slots.length} key slots do not fit into a header`,
-    {
-      hint: 'use a shorter context or fewer key providers',
-    },
-  );
 }

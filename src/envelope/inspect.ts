@@ -1,19 +1,20 @@
 /** A header described for people and programs, without keys. */
 
-import type { Suite } from '../aead/suite.ts';
+import type { CipherName } from '../aead/suite.ts';
 import { hex } from '../bytes.ts';
 import { bodyShape } from '../floe/layout.ts';
 import { parseFloeParameters } from '../floe/parameters.ts';
 import type { Context } from '../kms/provider.ts';
 import { parseContext } from './context.ts';
 import type { CopyState, HeaderRegion } from './region.ts';
-import { bodyKinds, version } from './v1/constants.ts';
+import { bodyUse, version } from './v1/constants.ts';
 
 export interface Inspection {
   format: 'volseal';
   version: number;
   body: 'write-once' | 'mutable';
-  suite: Suite;
+  /** What the body is sealed with; a mutable file of the suite `aes-256-gcm` is sealed with XAES-256-GCM. */
+  suite: CipherName;
   segmentBytes: number;
   /** 32 hexadecimal digits. */
   fileId: string;
@@ -23,7 +24,10 @@ export interface Inspection {
   slots: InspectedSlot[];
   copies: InspectedCopy[];
   sealedBytes: number;
-  /** What the size says the plaintext has; missing when no body can have that size. */
+  /**
+   * Plaintext bytes. Of a write-once file what its size says; of a mutable one what its header says, while a journal that is still
+   * pending may say otherwise. Missing when the sealed bytes cannot be such a file.
+   */
   plainBytes?: number;
 }
 
@@ -44,14 +48,17 @@ export interface InspectedCopy {
 
 export function describeHeader(region: HeaderRegion, sealedBytes: number): Inspection {
   const { header, regionBytes, goodCopies, states } = region;
-  const { aead, layout } = parseFloeParameters(header.floeHeader);
-  const shape =
-    header.bodyKind === bodyKinds.writeOnce ? bodyShape(layout, sealedBytes - regionBytes) : undefined;
+  const use = bodyUse(header.bodyKind);
+  const { aead, layout } = parseFloeParameters(header.floeHeader, use);
+  const presentBytes = sealedBytes - regionBytes;
+  const claimedBytes = use === 'mutable' ? header.state.bodyBytes : presentBytes;
+  // What follows the body of a mutable file is the residue of a crash; a body that is not all there has no size.
+  const shape = claimedBytes > presentBytes ? undefined : bodyShape(layout, claimedBytes);
   const inspection: Inspection = {
     format: 'volseal',
     version,
-    body: header.bodyKind === bodyKinds.writeOnce ? 'write-once' : 'mutable',
-    suite: aead.suite,
+    body: use,
+    suite: aead.cipher,
     segmentBytes: layout.segmentBytes,
     fileId: hex(header.fileId),
     generation: header.generation,

@@ -57,7 +57,8 @@ function checkedState(bytes: Uint8Array): CopyFinding['state'] {
  */
 export function findHeader(bytes: Uint8Array): HeaderRegion {
   const first = findCopy(bytes, 0);
-  const second = first.state === 'good' ? secondAt(bytes, first.copy.regionBytes / 2) : probeSecond(bytes);
+  const second =
+    first.state === 'good' ? secondAt(bytes, first.copy.regionBytes / 2, first.copy) : probeSecond(bytes);
   const goodCopies = [first, second].flatMap((finding) => (finding.state === 'good' ? [finding.copy] : []));
   const [a, b] = goodCopies;
   if (a === undefined) throw noGoodCopy(bytes, first, second);
@@ -81,9 +82,9 @@ function stateOf(finding: CopyFinding): CopyState {
   return finding.state === 'unknown-version' ? 'damaged' : finding.state;
 }
 
-function secondAt(bytes: Uint8Array, offset: number): CopyFinding {
+function secondAt(bytes: Uint8Array, offset: number, first?: HeaderCopy): CopyFinding {
   // The half ends where the region does: what follows is body.
-  return findCopy(bytes.subarray(offset, 2 * offset), 1);
+  return findCopy(bytes.subarray(offset, 2 * offset), 1, first);
 }
 
 /**

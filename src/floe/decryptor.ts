@@ -1,21 +1,14 @@
 /** Opening the segments of one FLOE message, in any order (c2sp.org/FLOE, startDecryption and decryptSegment). */
 
 import type { Suite } from '../aead/suite.ts';
-import { concatBytes, constantTimeEqual, readU32 } from '../bytes.ts';
+import { concatBytes, readU32 } from '../bytes.ts';
 import { VolsealError } from '../errors.ts';
 import { dataKeyBytes } from '../limits.ts';
 import { checkBytes, checkKey, checkOptions, invalidArgument } from '../options.ts';
 import { Secret } from '../secret.ts';
 import { checkPosition } from './encryptor.ts';
-import {
-  floeHeaderBytes,
-  messageIvBytes,
-  parameterBytes,
-  prefixBytes,
-  type SegmentLayout,
-  tagBytes,
-} from './layout.ts';
-import { floeHeaderTag, MessageKeys, writeSegmentAad } from './message.ts';
+import { floeHeaderBytes, nonFinalPrefix, prefixBytes, type SegmentLayout, tagBytes } from './layout.ts';
+import { type MessageKeys, openMessage, writeSegmentAad } from './message.ts';
 import { type FloeParameters, parseFloeParameters } from './parameters.ts';
 
 export interface FloeDecryptOptions {
@@ -25,7 +18,6 @@ export interface FloeDecryptOptions {
   rotationMaskBits?: number;
 }
 
-const nonFinal = 0xffffffff;
 const empty = new Uint8Array(0);
 
 /**
@@ -68,10 +60,13 @@ export class FloeDecryptor {
     }
     const parameters = parseFloeParameters(header);
     const associatedData = new Uint8Array(checkBytes('associatedData', options.associatedData ?? empty));
-    const iv = header.slice(parameterBytes, parameterBytes + messageIvBytes);
-    const headerTag = header.subarray(parameterBytes + messageIvBytes);
-    if (!constantTimeEqual(floeHeaderTag(parameters, ownKey, iv, associatedData), headerTag)) {
-      ownKey.wipe();
+    const maskBits = options.rotationMaskBits ?? parameters.aead.rotationMaskBits;
+    if (!Number.isInteger(maskBits) || maskBits < 0 || maskBits > 40) {
+      throw invalidArgument('rotationMaskBits is a whole number from 0 to 40');
+    }
+    const keys = openMessage(parameters, ownKey, header, associatedData, maskBits);
+    ownKey.wipe();
+    if (keys === undefined) {
       throw new VolsealError(
         'ERR_VOLSEAL_WRONG_KEY',
         'the key or the associated data is not the one of this message',
@@ -80,12 +75,6 @@ export class FloeDecryptor {
         },
       );
     }
-    const maskBits = options.rotationMaskBits ?? parameters.aead.rotationMaskBits;
-    if (!Number.isInteger(maskBits) || maskBits < 0 || maskBits > 40) {
-      throw invalidArgument('rotationMaskBits is a whole number from 0 to 40');
-    }
-    const keys = new MessageKeys(parameters, ownKey, iv, associatedData, maskBits);
-    ownKey.wipe();
     return new FloeDecryptor(parameters, keys);
   }
 
@@ -121,7 +110,7 @@ export class FloeDecryptor {
       throw tampered(position);
     }
     const [head, ciphertext, tag] = split(sealed, prefixBytes + aead.nonceBytes, sealedBytes - tagBytes);
-    if (readU32(head, 0) !== (final ? sealedBytes : nonFinal)) throw tampered(position);
+    if (readU32(head, 0) !== (final ? sealedBytes : nonFinalPrefix)) throw tampered(position);
     writeSegmentAad(this.#aad, position, final);
     const plain = aead.open(
       this.#keys.segmentKey(position),
@@ -143,7 +132,7 @@ export class FloeDecryptor {
 /** The length field of a segment: its own length if it says it is the last, else undefined. Not authenticated. */
 export function claimedFinalBytes(prefix: Uint8Array): number | undefined {
   const length = readU32(prefix, 0);
-  return length === nonFinal ? undefined : length;
+  return length === nonFinalPrefix ? undefined : length;
 }
 
 function tampered(position: number): VolsealError {

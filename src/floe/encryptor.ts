@@ -4,10 +4,10 @@ import type { Suite } from '../aead/suite.ts';
 import { concatBytes, writeU32 } from '../bytes.ts';
 import { dataKeyBytes, maxSegments } from '../limits.ts';
 import { checkBytes, checkKey, checkOptions, invalidArgument } from '../options.ts';
-import { fillRandom, randomSecret } from '../random.ts';
+import { fillRandom } from '../random.ts';
 import { Secret } from '../secret.ts';
-import { messageIvBytes, prefixBytes, type SegmentLayout } from './layout.ts';
-import { floeHeaderTag, MessageKeys, writeSegmentAad } from './message.ts';
+import { nonFinalPrefix, prefixBytes, type SegmentLayout } from './layout.ts';
+import { type MessageKeys, startMessage, writeSegmentAad } from './message.ts';
 import { type FloeParameters, floeParameters } from './parameters.ts';
 
 export interface FloeEncryptOptions {
@@ -19,7 +19,6 @@ export interface FloeEncryptOptions {
   suite?: Suite;
 }
 
-const nonFinal = 0xffffffff;
 const empty = new Uint8Array(0);
 
 /**
@@ -62,9 +61,7 @@ export class FloeEncryptor {
     const ownKey = new Secret(checkKey('a FLOE key', key, dataKeyBytes));
     const parameters = floeParameters(options.suite, options.segmentBytes);
     const associatedData = new Uint8Array(checkBytes('associatedData', options.associatedData ?? empty));
-    const iv = randomSecret(messageIvBytes);
-    const header = concatBytes(parameters.encoded, iv, floeHeaderTag(parameters, ownKey, iv, associatedData));
-    const keys = new MessageKeys(parameters, ownKey, iv, associatedData, parameters.aead.rotationMaskBits);
+    const { header, keys } = startMessage(parameters, ownKey, associatedData);
     ownKey.wipe();
     return new FloeEncryptor(parameters, header, keys);
   }
@@ -98,7 +95,7 @@ export class FloeEncryptor {
     writeSegmentAad(this.#aad, position, final);
     const { ciphertext, tag } = aead.seal(this.#keys.segmentKey(position), nonce, this.#aad, plain);
     const prefix = Buffer.allocUnsafe(prefixBytes + nonce.length);
-    writeU32(prefix, final ? plainBytes + layout.overheadBytes : nonFinal, 0);
+    writeU32(prefix, final ? plainBytes + layout.overheadBytes : nonFinalPrefix, 0);
     for (let i = 0; i < nonce.length; i++) prefix[prefixBytes + i] = nonce[i] as number;
     return [prefix, ...ciphertext, tag];
   }

@@ -18,6 +18,8 @@ export const messageIvBytes = 32;
 export const headerTagBytes = 32;
 /** The length field in front of every segment. */
 export const prefixBytes = 4;
+/** What it says in every segment but the last, which says its own length. */
+export const nonFinalPrefix = 0xffffffff;
 export const tagBytes = 16;
 
 export interface SegmentLayout {

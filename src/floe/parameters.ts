@@ -1,7 +1,7 @@
 /** FLOE's parameters and their ten-byte encoding (c2sp.org/FLOE, PARAM_ENCODE). */
 
 import { aeadById, aeadBySuite } from '../aead/registry.ts';
-import type { SegmentAead, Suite } from '../aead/suite.ts';
+import type { BodyUse, SegmentAead, Suite } from '../aead/suite.ts';
 import { concatBytes, readU32, u32 } from '../bytes.ts';
 import { VolsealError } from '../errors.ts';
 import { defaultSegmentBytes } from '../limits.ts';
@@ -20,8 +20,9 @@ export interface FloeParameters {
 export function floeParameters(
   suite: Suite = 'aes-256-gcm',
   segmentBytes: number = defaultSegmentBytes,
+  use: BodyUse = 'write-once',
 ): FloeParameters {
-  const aead = aeadBySuite(suite);
+  const aead = aeadBySuite(suite, use);
   const layout = segmentLayout(segmentBytes, aead.nonceBytes);
   const encoded = concatBytes(
     Uint8Array.of(aead.id, hkdfExpandSha384),
@@ -31,8 +32,11 @@ export function floeParameters(
   return { aead, layout, encoded };
 }
 
-/** Decodes the first ten bytes of a FLOE header. */
-export function parseFloeParameters(header: Uint8Array): FloeParameters {
+/**
+ * Decodes the first ten bytes of a FLOE header.
+ * @throws VolsealError `ERR_VOLSEAL_UNSUPPORTED_SUITE`, also for a suite of the other use
+ */
+export function parseFloeParameters(header: Uint8Array, use: BodyUse = 'write-once'): FloeParameters {
   if (header.length < parameterBytes) throw invalidArgument('a FLOE header has 74 bytes');
   if (header[1] !== hkdfExpandSha384) {
     throw new VolsealError(
@@ -43,7 +47,7 @@ export function parseFloeParameters(header: Uint8Array): FloeParameters {
       },
     );
   }
-  const aead = aeadById(header[0] as number);
+  const aead = aeadById(header[0] as number, use);
   if (readU32(header, 6) !== messageIvBytes) {
     throw new VolsealError(
       'ERR_VOLSEAL_UNSUPPORTED_SUITE',

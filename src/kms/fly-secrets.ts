@@ -2,15 +2,13 @@
 
 import { closeSync, openSync, readSync } from 'node:fs';
 
-import { hkdfSha256, labels } from '../aead/kdf.ts';
-import { concatBytes, hex } from '../bytes.ts';
+import { concatBytes } from '../bytes.ts';
 import { VolsealError } from '../errors.ts';
-import { formatKeyId } from '../key-id.ts';
-import { dataKeyBytes, keyIdBytes, maxSecretFileBytes } from '../limits.ts';
+import { maxSecretFileBytes } from '../limits.ts';
 import { checkOptions, throwIfAborted } from '../options.ts';
-import { Secret } from '../secret.ts';
+import type { Secret } from '../secret.ts';
 import { publishWarning } from '../trace.ts';
-import { localWrapBytes, unwrapLocal, type WrapKeys, wrapKeys, wrapLocal } from './local-wrap.ts';
+import { LocalKey } from './local-key.ts';
 import type { KeyProvider, ProviderInfo, WrapInfo, WrappedKey } from './provider.ts';
 import { parseSecretFile, parseSecretText } from './secret-value.ts';
 
@@ -28,22 +26,15 @@ export interface FlySecretsOptions {
 }
 
 const slotType = 2;
-const scopeIds = { stream: 0, volume: 1, database: 2 } as const;
-const keyVersion = new Uint8Array(4);
 const defaultPrefix = 'VOLSEAL_SECRET_';
 /** A variable of a label that begins with FILE_ would name a file. */
 const labelPattern = /^(?!FILE_)[A-Za-z0-9_]{1,32}$/;
-/** Volumes and databases are few in one process; the cache only must not grow without end. */
-const maxCachedKeks = 256;
 
 interface Generation {
   readonly label: string;
   /** How people call it in errors: the variable or the file. */
   readonly source: string;
-  readonly ikm: Secret;
-  readonly keyIdRaw: Uint8Array;
-  readonly keyId: string;
-  readonly keks: Map<string, WrapKeys>;
+  readonly key: LocalKey;
 }
 
 /**
@@ -119,9 +110,7 @@ function readGenerations(
         },
       );
     }
-    const ikm = read();
-    const keyIdRaw = hkdfSha256(ikm, labels.keyIdSalt, new Uint8Array(0), keyIdBytes);
-    generations.push({ label, source, ikm, keyIdRaw, keyId: formatKeyId(keyIdRaw), keks: new Map() });
+    generations.push({ label, source, key: new LocalKey(slotType, read()) });
   }
   // Only once all of them are understood: a failed start must leave the environment as it was.
   if (removeFromEnv) for (const name of used) delete env[name];
@@ -154,11 +143,11 @@ function readSecretFile(name: string, path: string): Secret {
 
 function warnAboutEqualSecrets(generations: readonly Generation[]): void {
   generations.forEach((generation, i) => {
-    const twin = generations.slice(0, i).find((other) => other.keyId === generation.keyId);
+    const twin = generations.slice(0, i).find((other) => other.key.keyId === generation.key.keyId);
     if (twin === undefined) return;
     publishWarning({
       code: 'equal-secrets',
-      message: `${twin.source} and ${generation.source} hold the same secret (key id ${generation.keyId})`,
+      message: `${twin.source} and ${generation.source} hold the same secret (key id ${generation.key.keyId})`,
     });
   });
 }
@@ -178,29 +167,22 @@ class FlySecrets implements KeyProvider {
 
   async wrap(key: Uint8Array, info: WrapInfo): Promise<WrappedKey> {
     this.#checkOpen(info);
-    const generation = this.#primary();
-    const wrapped = wrapLocal(this.#keys(generation, info), key, slotAad(generation.keyIdRaw, info));
+    const generation = info.keyId === undefined ? this.#primary() : this.#withKeyId(info.keyId);
     return {
       type: this.type,
-      keyId: generation.keyId,
-      bytes: concatBytes(wrapped, Buffer.from(generation.label, 'latin1')),
+      keyId: generation.key.keyId,
+      bytes: concatBytes(generation.key.wrap(key, info), Buffer.from(generation.label, 'latin1')),
     };
   }
 
   async unwrap(wrapped: WrappedKey, info: WrapInfo): Promise<Uint8Array> {
     this.#checkOpen(info);
-    const generation = this.#generations.find((candidate) => candidate.keyId === wrapped.keyId);
-    if (generation === undefined) {
-      throw new VolsealError('ERR_VOLSEAL_KEY_MISSING', `no secret here has the key id ${wrapped.keyId}`, {
-        hint: 'set the secret that it was wrapped under, or give the provider that has it',
-      });
-    }
-    const bytes = wrapped.bytes.subarray(0, localWrapBytes);
-    const key = unwrapLocal(this.#keys(generation, info), bytes, slotAad(generation.keyIdRaw, info));
-    if (key?.length === dataKeyBytes) return key;
+    const generation = this.#withKeyId(wrapped.keyId);
+    const key = generation.key.unwrap(wrapped.bytes, info);
+    if (key !== undefined) return key;
     throw new VolsealError(
       'ERR_VOLSEAL_WRONG_KEY',
-      `the key slot of ${generation.source} (key id ${generation.keyId}) does not open: it was changed or comes from another file`,
+      `the key slot of ${generation.source} (key id ${generation.key.keyId}) does not open: it was changed or comes from another file`,
       { hint: 'restore the file from a backup' },
     );
   }
@@ -209,9 +191,9 @@ class FlySecrets implements KeyProvider {
     const primary = this.#findPrimary();
     return {
       type: this.type,
-      primary: primary?.keyId ?? '',
-      keys: this.#generations.map(({ keyId, label }) => ({
-        keyId,
+      primary: primary?.key.keyId ?? '',
+      keys: this.#generations.map(({ key, label }) => ({
+        keyId: key.keyId,
         label,
         primary: label === primary?.label,
       })),
@@ -229,11 +211,15 @@ class FlySecrets implements KeyProvider {
 
   close(): void {
     this.#closed = true;
-    for (const { ikm, keks } of this.#generations) {
-      ikm.wipe();
-      for (const keys of keks.values()) wipeKeys(keys);
-      keks.clear();
-    }
+    for (const { key } of this.#generations) key.wipe();
+  }
+
+  #withKeyId(keyId: string): Generation {
+    const generation = this.#generations.find(({ key }) => key.keyId === keyId);
+    if (generation !== undefined) return generation;
+    throw new VolsealError('ERR_VOLSEAL_KEY_MISSING', `no secret here has the key id ${keyId}`, {
+      hint: 'set the secret that it was wrapped under, or give the provider that has it',
+    });
   }
 
   #findPrimary(): Generation | undefined {
@@ -263,33 +249,4 @@ class FlySecrets implements KeyProvider {
       },
     );
   }
-
-  /** KEKs are derived once for each volume or database. */
-  #keys(generation: Generation, info: WrapInfo): WrapKeys {
-    const scope = Uint8Array.of(scopeIds[info.scope]);
-    const name = `${info.scope}:${hex(info.id)}`;
-    const cached = generation.keks.get(name);
-    if (cached !== undefined) return cached;
-    const kek = new Secret(hkdfSha256(generation.ikm, labels.kekSalt, concatBytes(scope, info.id), 32));
-    const keys = wrapKeys(kek);
-    kek.wipe();
-    if (generation.keks.size >= maxCachedKeks) {
-      for (const stale of generation.keks.values()) wipeKeys(stale);
-      generation.keks.clear();
-    }
-    generation.keks.set(name, keys);
-    return keys;
-  }
-}
-
-function wipeKeys(keys: WrapKeys): void {
-  keys.encryption.wipe();
-  keys.commitment.wipe();
-}
-
-/** docs/format/v1.md §4.1; a keyring's slot is bound in the keyring's own order. */
-function slotAad(keyId: Uint8Array, info: WrapInfo): Uint8Array {
-  const type = Uint8Array.of(slotType);
-  if (info.scope === 'volume') return concatBytes(labels.keyringSlot, info.aad, type, keyId);
-  return concatBytes(labels.slot, type, keyId, keyVersion, info.aad);
 }

@@ -11,3 +11,4 @@ export type {
   WrapInfo,
   WrappedKey,
 } from './provider.ts';
+export { recoveryKey } from './recovery-key.ts';

@@ -29,6 +29,11 @@ export function wrapKeys(kek: Secret): WrapKeys {
   };
 }
 
+export function wipeWrapKeys(keys: WrapKeys): void {
+  keys.encryption.wipe();
+  keys.commitment.wipe();
+}
+
 function commitment(keys: WrapKeys, aad: Uint8Array, sealed: Uint8Array): Uint8Array {
   return createHmac('sha256', keys.commitment.keyObject())
     .update(u32(aad.length))

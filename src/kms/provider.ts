@@ -12,6 +12,8 @@ export interface WrapInfo {
   readonly aad: Uint8Array;
   /** The encryption context, in clear, for services that log or check it. */
   readonly context: Context;
+  /** For `wrap`: the key to wrap under, where it shall not be the primary one. A provider with one key may ignore it. */
+  readonly keyId?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -45,7 +47,7 @@ export interface ProviderKey {
 export interface KeyProvider {
   /** Short ASCII name, stored in the header: `fly-secrets`, `aws-kms`, … */
   readonly type: string;
-  /** Wraps under the primary key. `key` is 32 bytes and stays the caller's. */
+  /** Wraps under the primary key, or the one that `info` names. `key` is 32 bytes and stays the caller's. */
   wrap(key: Uint8Array, info: WrapInfo): Promise<WrappedKey>;
   /** Gives the 32 bytes back; the caller wipes them. */
   unwrap(wrapped: WrappedKey, info: WrapInfo): Promise<Uint8Array>;

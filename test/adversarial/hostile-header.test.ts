@@ -156,6 +156,11 @@ const slots: readonly [string, readonly Uint8Array[]][] = [
 
 const invalid: Verdict = 'ERR_VOLSEAL_HEADER_INVALID';
 
+const mutable: Partial<ReferenceCopy> = {
+  bodyKind: 2,
+  floeHeader: put(copy.floeHeader, 0, Uint8Array.of(0xf2)),
+};
+
 const hostile: readonly (readonly [string, Partial<ReferenceCopy>, Verdict])[] = [
   ...contexts.map(([name, context]) => [`context: ${name}`, { context }, invalid] as const),
   ...slots.map(([name, list]) => [`slots: ${name}`, { slots: list }, invalid] as const),
@@ -177,7 +182,9 @@ const hostile: readonly (readonly [string, Partial<ReferenceCopy>, Verdict])[] =
   ['generation 2^53', { generation: 2n ** 53n }, invalid],
   ['generation 2^64 - 1', { generation: 2n ** 64n - 1n }, invalid],
   ['a state in a write-once body', { state: new Uint8Array(48).fill(1) }, invalid],
-  ['a state no number can count', { bodyKind: 2, state: new Uint8Array(48).fill(255) }, invalid],
+  ['a state no number can count', { ...mutable, state: new Uint8Array(48).fill(255) }, invalid],
+  ['a body that no segments add up to', { ...mutable, state: new Uint8Array(48) }, invalid],
+  ['a mutable body of a suite for write-once ones', { bodyKind: 2 }, 'ERR_VOLSEAL_UNSUPPORTED_SUITE'],
   ['an unknown slot type', { slots: [local(9, 0, 104, '')] }, 'ERR_VOLSEAL_UNSUPPORTED_FEATURE'],
   [
     'an unknown slot type of any length',

@@ -9,11 +9,14 @@ import { type ParsedSource, parseSource, resolveImport } from './sources.ts';
 const baseRank = 0;
 export const folderRanks: Readonly<Record<string, number>> = {
   aead: 1,
+  os: 1,
   floe: 2,
   stream: 3,
   kms: 3,
   envelope: 4,
   sealed: 5,
+  keyring: 5,
+  fs: 6,
   cli: 7,
 };
 const topRank = 8;

@@ -90,6 +90,29 @@ describe('on a terminal', () => {
     meter.stop();
   });
 
+  test('work that is not about bytes goes by its files', () => {
+    const { err, reporter } = reporterOf({ terminal: true });
+    const meter = new ProgressMeter(reporter, 'removing', { totalItems: 500 }, true);
+    for (let items = 1; items <= 100; items++) {
+      meter.update(0, items);
+      vi.advanceTimersByTime(100);
+    }
+    meter.stop();
+    expect(err().split('\r\u001b[K').at(-2)).toMatch(
+      /^removing {2}(?:99|100) of 500 files {2}10 files\/s {2}ETA 0:4[01]$/,
+    );
+  });
+
+  test('what nobody has counted is told as far as it is', () => {
+    const { err, reporter } = reporterOf({ terminal: true });
+    const meter = new ProgressMeter(reporter, 'reading headers', {}, true);
+    tenSeconds(meter);
+    meter.stop();
+    expect(err().split('\r\u001b[K').at(-2)).toMatch(
+      /^reading headers {2}10 files {2}\d+\.\d MiB {2}(?:9\.\d|10\.\d) MiB\/s$/,
+    );
+  });
+
   test('it is cut to the width of the terminal', () => {
     const { err, reporter } = reporterOf({ terminal: true });
     reporter.status('x'.repeat(200));

@@ -23,9 +23,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const bin = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
+/** The program under test: the built one, or another build of it. */
+export const bin: string =
+  process.env['VOLSEAL_TEST_BIN'] ?? fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
 /** Another Node for the program under test: the same scripts run on all that are supported. */
-const node = process.env['VOLSEAL_TEST_NODE'] ?? process.execPath;
+export const node: string = process.env['VOLSEAL_TEST_NODE'] ?? process.execPath;
 
 /** A secret that is the same in every run. */
 export function secretFor(label: string): string {

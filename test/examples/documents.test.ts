@@ -30,6 +30,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 /** An app that has volseal installed. */
 const app = mkdtempSync(join(tmpdir(), 'volseal-readme-'));
+const secret = generateSecret();
 
 function blocks(language: string): string[] {
   return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(
@@ -45,7 +46,7 @@ function block(language: string, containing: string): string {
 
 function sh(script: string): string {
   const PATH = `${dirname(process.execPath)}:${process.env['PATH']}`;
-  const env = { PATH, HOME: app, npm_config_offline: 'true', VOLSEAL_SECRET_v1: generateSecret() };
+  const env = { PATH, HOME: app, npm_config_offline: 'true', VOLSEAL_SECRET_v1: secret };
   return execFileSync('sh', ['-ec', script], {
     cwd: app,
     env,
@@ -70,6 +71,34 @@ describe('README', () => {
     writeFileSync(join(app, 'notes.mjs'), code);
     expect(sh(block('sh', 'notes.mjs'))).toBe(/^prints `(.*)`/m.exec(readme)?.[1]);
     expect(readFileSync(join(app, 'notes.vsl')).includes('hello')).toBe(false);
+  });
+
+  it('its volume is made, changed in place, and sealed', { timeout: 60_000 }, () => {
+    const code = block('js', 'volume.mjs');
+    expect(code.split('\n').filter((line) => line !== '' && !line.startsWith('//')).length).toBe(6);
+    writeFileSync(join(app, 'volume.mjs'), code);
+    const [, text, before] = /^prints `([^`]*)` after `([^`]*)`/m.exec(readme) ?? [];
+    expect(sh(`${before}; node volume.mjs`).trimEnd()).toBe(text);
+    expect(readdirSync(join(app, 'data')).sort()).toEqual(['.volseal', 'notes']);
+    expect(readFileSync(join(app, 'data', 'notes', 'today.txt')).includes('sealed')).toBe(false);
+    rmSync(join(app, 'data'), { recursive: true });
+  });
+
+  it('its command lines for volumes work, in their order', { timeout: 60_000 }, () => {
+    writeFileSync(join(app, 'report.pdf'), 'report');
+    const lines = block('sh', 'volseal init data')
+      .split('\n')
+      .filter((line) => line.startsWith('volseal '));
+    expect(lines.length).toBe(4);
+    const output = sh(
+      ['PATH="$PWD/node_modules/.bin:$PATH"', ...lines, 'volseal cat data/2026/report.pdf'].join('\n'),
+    );
+    expect(output).toMatch(/^vrk1-/);
+    expect(output.endsWith('report')).toBe(true);
+    expect(readFileSync(join(app, 'keyring.backup'))).toEqual(
+      readFileSync(join(app, 'data/.volseal/keyring.json')),
+    );
+    rmSync(join(app, 'data'), { recursive: true });
   });
 
   it('its command lines work, in their order', { timeout: 60_000 }, () => {

@@ -32,15 +32,17 @@ export interface Asked {
 }
 
 export class ExampleServer {
-  readonly folder: string = mkdtempSync(join(tmpdir(), 'volseal-examples-'));
+  readonly folder: string;
   readonly keys: KeyProvider;
+  readonly #secret: string;
   readonly #child: ChildProcess;
   #port = 0;
   #complaints = '';
 
-  private constructor(name: string, maxUploadBytes: number) {
-    const secret = generateSecret();
-    this.keys = flySecrets({ env: { VOLSEAL_SECRET_v1: secret } });
+  private constructor(name: string, maxUploadBytes: number, predecessor?: ExampleServer) {
+    this.folder = predecessor?.folder ?? mkdtempSync(join(tmpdir(), 'volseal-examples-'));
+    this.#secret = predecessor === undefined ? generateSecret() : predecessor.#secret;
+    this.keys = flySecrets({ env: { VOLSEAL_SECRET_v1: this.#secret } });
     const tenants = Object.fromEntries(Object.entries(tokens).map(([tenant, token]) => [token, tenant]));
     const program = fileURLToPath(new URL(`../../examples/${name}.mjs`, import.meta.url));
     this.#child = spawn(process.execPath, [program], {
@@ -50,7 +52,7 @@ export class ExampleServer {
         DATA_DIR: this.folder,
         MAX_UPLOAD_BYTES: String(maxUploadBytes),
         TENANTS: JSON.stringify(tenants),
-        VOLSEAL_SECRET_v1: secret,
+        VOLSEAL_SECRET_v1: this.#secret,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -59,9 +61,13 @@ export class ExampleServer {
     });
   }
 
-  /** Starts it and waits until it listens. */
-  static async start(name: string, maxUploadBytes: number): Promise<ExampleServer> {
-    const server = new ExampleServer(name, maxUploadBytes);
+  /** Starts it and waits until it listens: with a folder and a secret of its own, or those of one that has ended. */
+  static async start(
+    name: string,
+    maxUploadBytes: number,
+    predecessor?: ExampleServer,
+  ): Promise<ExampleServer> {
+    const server = new ExampleServer(name, maxUploadBytes, predecessor);
     for await (const line of createInterface({ input: server.#child.stdout as Readable })) {
       const port = /^listening on http:\/\/localhost:(\d+)$/.exec(line)?.[1];
       if (port === undefined) continue;

@@ -74,11 +74,7 @@ export function deriveExampleKeys({ sealed, map }: ExampleFile): ExampleKeys {
   const associatedData = Uint8Array.from(
     Buffer.concat([ascii('volseal/v1/body'), Uint8Array.of(0, 1), fileId, field('context')]),
   );
-  // KDF of §6.
-  const derive = (key: Uint8Array, purpose: Uint8Array, bytes: number): Uint8Array => {
-    const hmac = createHmac('sha384', key).update(floeHeader.subarray(0, 42)).update(purpose);
-    return Uint8Array.from(hmac.update(associatedData).update(Uint8Array.of(1)).digest().subarray(0, bytes));
-  };
+  const derive = exampleKdf(floeHeader, associatedData);
   const messageKey = derive(floeKey, ascii('MESSAGE_KEY:'), 48);
   return {
     keyId,
@@ -95,5 +91,16 @@ export function deriveExampleKeys({ sealed, map }: ExampleFile): ExampleKeys {
     messageKey,
     segmentKey: derive(messageKey, Uint8Array.from([...ascii('DEK:'), ...bigEndian(0n, 8)]), 32),
     segmentAad: Uint8Array.from([...bigEndian(0n, 8), 1]),
+  };
+}
+
+/** KDF of §6. */
+export function exampleKdf(
+  floeHeader: Uint8Array,
+  associatedData: Uint8Array,
+): (key: Uint8Array, purpose: Uint8Array, bytes: number) => Uint8Array {
+  return (key, purpose, bytes) => {
+    const hmac = createHmac('sha384', key).update(floeHeader.subarray(0, 42)).update(purpose);
+    return Uint8Array.from(hmac.update(associatedData).update(Uint8Array.of(1)).digest().subarray(0, bytes));
   };
 }

@@ -15,6 +15,12 @@ import { decrypt } from '../../src/index.ts';
 import { flySecrets } from '../../src/kms/index.ts';
 import { referenceDecrypt } from '../reference/floe.ts';
 import { deriveExampleKeys, type ExampleFile, example, exampleSecret, sealExample } from './example-file.ts';
+import {
+  type MutableExample,
+  makeMutableExample,
+  mutableExample,
+  openMutableExample,
+} from './mutable-file.ts';
 import { cutOpen, endMarker, startMarker, workedExamples } from './worked-examples.ts';
 
 const counter = vi.hoisted(() => ({ next: 0 }));
@@ -34,10 +40,13 @@ vi.mock('../../src/random.ts', () => {
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const document = `${repository}docs/format/v1.md`;
 let file: ExampleFile;
+let mutable: MutableExample;
 
 beforeAll(async () => {
   counter.next = 0;
   file = await sealExample();
+  counter.next = 0;
+  mutable = await makeMutableExample();
 });
 
 it('the document shows what the code makes', async () => {
@@ -45,7 +54,7 @@ it('the document shows what the code makes', async () => {
   const [before, rest, ...more] = text.split(startMarker);
   const [shown, after, ...others] = (rest ?? '').split(endMarker);
   expect([more, others, after !== undefined]).toEqual([[], [], true]);
-  const made = `\n\n${await workedExamples(file)}\n\n`;
+  const made = `\n\n${await workedExamples(file, mutable)}\n\n`;
   if (process.env['UPDATE'] !== undefined && shown !== made) {
     writeFileSync(document, `${before}${startMarker}${made}${endMarker}${after}`);
     return;
@@ -68,6 +77,28 @@ it('the derived keys open it without the library', () => {
   expect(file.sealed.subarray(86, 118)).toEqual(headerTag);
   const message = Buffer.concat([file.sealed.subarray(44, 118), file.sealed.subarray(file.map.regionBytes)]);
   expect(Buffer.from(referenceDecrypt(floeKey, message, associatedData)).toString()).toBe(example.plain);
+});
+
+it('the mutable file opens under its volume key, and its random bytes are those of the text', () => {
+  const { keys, sealed } = mutable;
+  const counted = (from: number, bytes: number): Uint8Array =>
+    Uint8Array.from({ length: bytes }, (_, i) => from + i);
+  expect(keys.dataKey).toEqual(counted(0, 32));
+  expect(sealed.subarray(28, 44)).toEqual(counted(32, 16));
+  expect(sealed.subarray(54, 86)).toEqual(counted(48, 32));
+  // The prefix of the nonce is kept over both seals; the rest is new.
+  expect(sealed.subarray(4_100, 4_124)).toEqual(Uint8Array.from([...counted(104, 12), ...counted(128, 12)]));
+  expect(Buffer.from(openMutableExample(mutable)).toString()).toBe(mutableExample.plain.join(''));
+});
+
+it('the derived keys open the mutable file without the library', () => {
+  const { associatedData, floeKey, headerTag } = mutable.keys;
+  const { sealed } = mutable;
+  expect(sealed.subarray(86, 118)).toEqual(headerTag);
+  const message = Buffer.concat([sealed.subarray(44, 118), sealed.subarray(4_096)]);
+  expect(Buffer.from(referenceDecrypt(floeKey, message, associatedData)).toString()).toBe(
+    mutableExample.plain.join(''),
+  );
 });
 
 describe('what the document tells to type', () => {

@@ -1,21 +1,17 @@
 /** The text of docs/format/v1.md §10, between its markers. */
 
+import { createHash } from 'node:crypto';
+
 import { encrypt } from '../../src/index.ts';
 import { testKeys } from '../../src/testing.ts';
 import { type Part, partOf, viewOf } from '../adversarial/sealed-map.ts';
 import { deriveExampleKeys, type ExampleFile, example, exampleIkm, exampleSecret } from './example-file.ts';
-import { createHash } from 'node:crypto';
+import { bytesOf, code, count, hex, row } from './markdown.ts';
+import { mutableExamples } from './mutable-example.ts';
+import type { MutableExample } from './mutable-file.ts';
 
 export const startMarker = '<!-- generated: worked-examples -->';
 export const endMarker = '<!-- /generated -->';
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const count = (value: number): string => String(value).replaceAll(/\B(?=(\d{3})+$)/g, ',');
-const code = (text: string): string => `\`${text}\``;
-
-function row(...cells: readonly (string | number)[]): string {
-  return `| ${cells.join(' | ')} |`;
-}
 
 async function sizes(): Promise<string[]> {
   const keys = testKeys('sizes');
@@ -31,7 +27,7 @@ async function sizes(): Promise<string[]> {
   return [
     '### 10.1 Sizes',
     '',
-    'A sealed file has regionBytes + plaintext + segments × overhead bytes, where a body without plaintext has one segment.',
+    'A write-once file has regionBytes + plaintext + segments × overhead bytes, where a body without plaintext has one segment.',
     'With one Fly secret, no context and segments of 65,536 bytes:',
     '',
     row('plaintext', code('aes-256-gcm'), code('xchacha20-poly1305')),
@@ -82,11 +78,6 @@ function meaning({ name, offset, bytes }: Part, sealed: Uint8Array): string {
     default:
       return name.startsWith('slot 0') ? `slot: ${name.slice(7)}` : name;
   }
-}
-
-function bytesOf(sealed: Uint8Array, part: Part): string {
-  const value = hex(sealed.subarray(part.offset, part.offset + part.bytes));
-  return /^(00)+$/.test(value) && part.bytes > 8 ? `${count(part.bytes)} zeros` : code(value);
 }
 
 function breakdown(file: ExampleFile): string[] {
@@ -213,8 +204,13 @@ function cuttingOpen(file: ExampleFile): string[] {
 }
 
 /** All of §10. */
-export async function workedExamples(file: ExampleFile): Promise<string> {
-  return [...(await sizes()), '', ...breakdown(file), '', ...derivation(file), '', ...cuttingOpen(file)].join(
-    '\n',
-  );
+export async function workedExamples(file: ExampleFile, mutable: MutableExample): Promise<string> {
+  const sections = [
+    await sizes(),
+    breakdown(file),
+    derivation(file),
+    cuttingOpen(file),
+    ...mutableExamples(mutable),
+  ];
+  return sections.map((lines) => lines.join('\n')).join('\n\n');
 }

@@ -104,7 +104,7 @@ class Program(Case):
                 (10, 'NOT_SEALED', b'plaintext', one_key()),
                 (10, 'UNSUPPORTED_VERSION', Halves(good).both(8, b'\0\2').sealed, one_key()),
                 (10, 'UNSUPPORTED_SUITE', Halves(good).both(44, b'\xf2').sealed, one_key()),
-                (10, 'UNSUPPORTED_FEATURE', Halves(good).both(16, b'\2').sealed, one_key()),
+                (10, 'UNSUPPORTED_FEATURE', Halves(good).both(16, b'\3').sealed, one_key()),
                 (4, 'HEADER_DAMAGED', flip(good, 30, 2048 + 30), one_key()),
                 (4, 'HEADER_INVALID', Halves(good).both(20, bytes(8)).sealed, one_key()),
                 (4, 'HEADER_CONFLICT', good[:2048] + seal(b'')[2048:4096] + good[4096:], one_key()),

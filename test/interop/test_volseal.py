@@ -15,6 +15,9 @@ CASES = (
     'cases_round_trips',
     'cases_header',
     'cases_segments',
+    'cases_keyring',
+    'cases_mutable',
+    'cases_journal',
     'cases_program',
 )
 

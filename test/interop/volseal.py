@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
-"""Reads and writes volseal sealed files without Node.
+"""Reads and writes volseal sealed files, and reads volseal volumes, without Node.
 
-Written from docs/format/v1.md and the public specifications it names, not from the TypeScript code: it checks
-that the document is enough, and it is the way to get data back when nothing else is left. One file; it needs
-Python 3.9 or newer and the package "cryptography" (Debian: python3-cryptography). docs/escape-hatch.md shows
-its use. Section signs (§) in comments refer to docs/format/v1.md.
+Written from docs/format/{v1,keyring-v1,journal-v1}.md and the public specifications they name, not from the
+TypeScript code: it checks that the documents are enough, and it is the way to get data back when nothing else is
+left. One file; it needs Python 3.9 or newer and the package "cryptography" (Debian: python3-cryptography).
+docs/escape-hatch.md shows its use. Section signs (§) in comments refer to v1.md, or to the document they name.
 
     volseal.py decrypt SEALED PLAIN|-        volseal.py inspect SEALED          volseal.py key-id
     volseal.py encrypt PLAIN SEALED|-        volseal.py floe-key SEALED
+    volseal.py extract VOLUME FOLDER         volseal.py keyring [VOLUME]
     volseal.py floe-decrypt KEYHEX ADHEX MESSAGE PLAIN|-
     volseal.py floe-encrypt KEYHEX ADHEX PLAIN MESSAGE|-
 
 Secrets come from the environment: VOLSEAL_SECRET_<label> holds one, VOLSEAL_SECRET_FILE_<label> names a file
-that holds one, VOLSEAL_PRIMARY names the label that encrypt uses when there are several. "-" is standard
-input or output. With "-" as the output, authenticated segments are released before the end of the input has
-been seen: discard the output unless the exit code is 0.
+that holds one, VOLSEAL_PRIMARY names the label that encrypt uses when there are several; VOLSEAL_RECOVERY_KEY or
+VOLSEAL_RECOVERY_KEY_FILE is the recovery key of a volume. A file of a volume is opened with the keyring of the
+volume that it lies in; --volume DIR or --keyring FILE (an export) name another one. "-" is standard input or
+output. With "-" as the output, authenticated segments are released before the end of the input has been seen:
+discard the output unless the exit code is 0.
 
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 no key opens it, 4 not authentic, 5 file system, 10 not a volseal
 file of this version.
@@ -27,6 +30,7 @@ import base64
 import binascii
 import contextlib
 import errno
+import functools
 import hashlib
 import hmac
 import json
@@ -36,6 +40,7 @@ import signal
 import stat
 import struct
 import sys
+import unicodedata
 from dataclasses import dataclass
 from typing import BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
@@ -67,6 +72,7 @@ MIN_COPY_BYTES = FIXED_BYTES + len(EMPTY_CONTEXT) + 2 + 1 + CRC_AND_MAC_BYTES
 LOCATION_ROOM_BYTES = 320
 MIN_SLOT_ROOM_BYTES = 128
 MAX_GENERATION = 2 ** 53 - 1
+MAX_COUNT = 2 ** 53 - 1  # of syncs, and of the bytes of a body
 
 MAX_CONTEXT_BYTES, MAX_CONTEXT_PAIRS, MAX_CONTEXT_KEY_BYTES, MAX_CONTEXT_VALUE_BYTES = 8192, 32, 128, 1024
 
@@ -83,7 +89,8 @@ LOCAL_WRAP_BYTES = 104
 MAX_EXTERNAL_WRAP_BYTES = 2048
 LABEL = re.compile(rb'[A-Za-z0-9_]{1,32}')
 
-BODY_WRITE_ONCE = 1
+BODY_WRITE_ONCE, BODY_MUTABLE = 1, 2
+BODY_NAMES = {BODY_WRITE_ONCE: 'write-once', BODY_MUTABLE: 'mutable'}
 
 MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES, SEGMENT_STEP_BYTES = 4096, 4_194_304, 512
 DEFAULT_SEGMENT_BYTES = 65536
@@ -94,10 +101,12 @@ FLOE_IV_BYTES = 32
 FLOE_PARAMETER_BYTES = 10
 TAG_BYTES = 16
 
-AES_256_GCM, XCHACHA20_POLY1305 = 0, 0xF1
+AES_256_GCM, XCHACHA20_POLY1305, XAES_256_GCM = 0, 0xF1, 0xF2
+# The suites of write-once bodies, which this program writes as well.
 SUITE_IDS = {'aes-256-gcm': AES_256_GCM, 'xchacha20-poly1305': XCHACHA20_POLY1305}
-SUITE_NAMES = {number: name for name, number in SUITE_IDS.items()}
-SEGMENT_IV_BYTES = {AES_256_GCM: 12, XCHACHA20_POLY1305: 24}
+SUITE_NAMES = {AES_256_GCM: 'aes-256-gcm', XCHACHA20_POLY1305: 'xchacha20-poly1305', XAES_256_GCM: 'aes-256-gcm'}
+SUITES_OF_BODY = {BODY_WRITE_ONCE: (AES_256_GCM, XCHACHA20_POLY1305), BODY_MUTABLE: (XAES_256_GCM, XCHACHA20_POLY1305)}
+SEGMENT_IV_BYTES = {AES_256_GCM: 12, XCHACHA20_POLY1305: 24, XAES_256_GCM: 24}
 
 MAX_SECRET_FILE_BYTES = 65536
 
@@ -116,6 +125,11 @@ EXIT_CODES = {
     'ERR_VOLSEAL_HEADER_CONFLICT': EXIT_NOT_AUTHENTIC,
     'ERR_VOLSEAL_HEADER_TAMPERED': EXIT_NOT_AUTHENTIC,
     'ERR_VOLSEAL_KEY_MISSING': EXIT_KEYS,
+    'ERR_VOLSEAL_KEYRING_MISSING': EXIT_FILE_SYSTEM,
+    'ERR_VOLSEAL_KEYRING_INVALID': EXIT_NOT_AUTHENTIC,
+    'ERR_VOLSEAL_KEYRING_TAMPERED': EXIT_NOT_AUTHENTIC,
+    'ERR_VOLSEAL_KEYRING_ROLLED_BACK': EXIT_NOT_AUTHENTIC,
+    'ERR_VOLSEAL_JOURNAL_TAMPERED': EXIT_NOT_AUTHENTIC,
     'ERR_VOLSEAL_WRONG_KEY': EXIT_KEYS,
     'ERR_VOLSEAL_CONTEXT_MISMATCH': EXIT_NOT_AUTHENTIC,
     'ERR_VOLSEAL_TAMPERED': EXIT_NOT_AUTHENTIC,
@@ -263,6 +277,9 @@ def suite_cipher(aead_id: int, key: bytes, iv: bytes):
     """The cipher object and the nonce it takes, for one segment of a suite of §6."""
     if aead_id == AES_256_GCM:
         return AESGCM(key), iv
+    if aead_id == XAES_256_GCM:
+        subkey, subnonce = xaes_256_gcm_keys(key, iv)
+        return AESGCM(subkey), subnonce
     return ChaCha20Poly1305(hchacha20(key, iv[:16])), bytes(4) + iv[16:]
 
 
@@ -385,6 +402,24 @@ def open_last_segment(floe: Floe, segment: bytes, position: int) -> bytes:
     raise tampered(position)
 
 
+def open_mutable_segments(floe: Floe, read: Callable[[int], bytes], body_bytes: int,
+                          overlay: Dict[int, bytes]) -> Iterator[bytes]:
+    """The plaintext of a mutable body (§6.2) of a known length. `overlay`: segments of the journal, by position."""
+    count = -(-body_bytes // floe.segment_bytes)
+    for position in range(count):
+        last = position == count - 1
+        length_bytes = body_bytes - position * floe.segment_bytes if last else floe.segment_bytes
+        segment = read(length_bytes)
+        if position in overlay:
+            segment = overlay[position]
+        elif len(segment) < length_bytes:
+            raise truncated(position)
+        plain = floe.open_segment(segment, position, last)
+        if plain is None or int.from_bytes(segment[:4], 'big') != (length_bytes if last else NOT_LAST):
+            raise tampered(position)
+        yield plain
+
+
 def begins_with_last_segment(floe: Floe, segment: bytes, position: int) -> bool:
     """Whether these bytes start with an authentic last segment, as long as its first four bytes say."""
     length_bytes = int.from_bytes(segment[:4], 'big')
@@ -461,16 +496,55 @@ def show_key_id(key_id: bytes) -> str:
 class Secret:
     label: str
     key_id: bytes
-    kek: bytes
+    kek: bytes  # for files sealed outside a volume: scope 0, id of zeros
+    key_material: bytes = b''
+    slot_type: int = SLOT_FLY_SECRET
+
+    def volume_kek(self, volume_id: bytes) -> bytes:
+        return hkdf_32(self.key_material, b'volseal/v1/kek', u8(1) + volume_id)
 
 
-def make_secret(label: str, key_material: bytes) -> Secret:
-    """The keys of a secret for files sealed outside a volume: scope 0, id of zeros."""
+def make_secret(label: str, key_material: bytes, slot_type: int = SLOT_FLY_SECRET) -> Secret:
     return Secret(
         label=label,
         key_id=hkdf_32(key_material, b'volseal/v1/kid', b'')[:16],
         kek=hkdf_32(key_material, b'volseal/v1/kek', u8(0) + bytes(16)),
+        key_material=key_material,
+        slot_type=slot_type,
     )
+
+
+RECOVERY_ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+
+def parse_recovery_key(text: str) -> bytes:
+    """The 32 bytes of a recovery key as it was written down (keyring-v1.md §6)."""
+    characters = ''.join(c for c in text.upper() if not (c.isspace() or c in '_.' or unicodedata.category(c) == 'Pd'))
+    if characters.startswith('VRK1') and len(characters) > 56:
+        characters = characters[4:]
+    characters = characters.replace('I', '1').replace('L', '1').replace('O', '0')
+    if len(characters) != 56 or any(c not in RECOVERY_ALPHABET for c in characters):
+        raise SecretError(f'not a recovery key: it has 56 letters and digits after vrk1, and this has {len(characters)}',
+                          'compare it with what was written down; there is no U among the letters')
+    number = 0
+    for character in characters:
+        number = number << 5 | RECOVERY_ALPHABET.index(character)
+    decoded = number.to_bytes(35, 'big')
+    key, check = decoded[:32], decoded[32:]
+    if not hmac.compare_digest(hashlib.sha256(b'volseal/v1/recovery-check' + key).digest()[:3], check):
+        raise SecretError('the check characters of the recovery key do not match: it was mistyped')
+    return key
+
+
+def recovery_key_from_environment() -> List[Secret]:
+    text = os.environ.get('VOLSEAL_RECOVERY_KEY', '')
+    path = os.environ.get('VOLSEAL_RECOVERY_KEY_FILE', '')
+    if not text and path:
+        try:
+            text = read_secret_file(path).decode('utf-8', 'replace')
+        except OSError as error:
+            raise SecretError(f'VOLSEAL_RECOVERY_KEY_FILE: it cannot be read: {error.strerror}') from None
+    return [make_secret('recovery key', parse_recovery_key(text), SLOT_RECOVERY_KEY)] if text else []
 
 
 def secrets_from_environment() -> List[Secret]:
@@ -627,6 +701,8 @@ class Header:
     generation: int
     file_id: bytes
     floe_header: bytes
+    sync_seq: int  # both zero in a write-once body
+    body_bytes: int
     context: bytes
     slots: List[Slot]
     raw: bytes
@@ -701,15 +777,16 @@ def parse_external(wrapped: bytes) -> Tuple[str, str, bytes]:
 def parse_copy(raw: bytes) -> Header:
     """The fields of a copy whose checksum matched: §7, step 3."""
     body_kind, flags = raw[16], int.from_bytes(raw[18:20], 'big')
-    if body_kind != BODY_WRITE_ONCE:
+    if body_kind not in BODY_NAMES:
         raise unsupported('FEATURE', f'body kind {body_kind}')
     if flags != 0:
         raise unsupported('FEATURE', f'flag bits {flags:#06x}')
     if raw[17] != 0:
         raise unsupported('FEATURE', f'value {raw[17]} of the reserved byte')
     aead_id, kdf_id = raw[FLOE_OFFSET], raw[FLOE_OFFSET + 1]
-    if aead_id not in SUITE_NAMES or kdf_id != 0:
-        raise unsupported('SUITE', f'suite {aead_id:#04x} with key derivation {kdf_id}')
+    if aead_id not in SUITES_OF_BODY[body_kind] or kdf_id != 0:
+        raise unsupported('SUITE', f'suite {aead_id:#04x} with key derivation {kdf_id}, '
+                                   f'for a {BODY_NAMES[body_kind]} body,')
 
     fields = Fields(raw[:-CRC_AND_MAC_BYTES])
     fields.take(10)
@@ -721,14 +798,34 @@ def parse_copy(raw: bytes) -> Header:
     file_id = fields.take(16)
     floe_header = fields.take(FLOE_HEADER_BYTES)
     check_floe_parameters(floe_header)
-    if fields.take(48) != bytes(48):
-        raise invalid('it has the state of a mutable body')
+    sync_seq, body_bytes = fields.number(8, 0, MAX_COUNT), fields.number(8, 0, MAX_COUNT)
+    check_state(body_kind, floe_header, sync_seq, body_bytes, fields.take(32))
     context = fields.take(fields.u16(len(EMPTY_CONTEXT), MAX_CONTEXT_BYTES))
     parse_context(context)
     fields.u16(0, 0)
     slots = [parse_slot(fields.take(fields.u16(SLOT_HEAD_BYTES))) for _ in range(fields.u8(1, MAX_SLOTS))]
     fields.end()
-    return Header(half_index, region_bytes, body_kind, generation, file_id, floe_header, context, slots, raw)
+    return Header(half_index, region_bytes, body_kind, generation, file_id, floe_header, sync_seq, body_bytes,
+                  context, slots, raw)
+
+
+def check_state(body_kind: int, floe_header: bytes, sync_seq: int, body_bytes: int, acc: bytes) -> None:
+    if body_kind == BODY_WRITE_ONCE:
+        if sync_seq or body_bytes or acc != bytes(32):
+            raise invalid('it has the state of a mutable body')
+        return
+    if acc != bytes(32):
+        raise unsupported('FEATURE', 'the accumulator of its state')
+    if not is_body_length(body_bytes, floe_header[0], int.from_bytes(floe_header[2:6], 'big')):
+        raise invalid(f'no segments have the length of its body together ({body_bytes} bytes)')
+
+
+def is_body_length(body_bytes: int, aead_id: int, segment_bytes: int) -> bool:
+    """Whether segments can add up to a length: the last one has at least its overhead (§6.2)."""
+    overhead_bytes = segment_overhead_bytes(aead_id)
+    last_bytes = body_bytes % segment_bytes or segment_bytes
+    return (overhead_bytes <= body_bytes and overhead_bytes <= last_bytes
+            and -(-body_bytes // segment_bytes) <= MAX_SEGMENTS)
 
 
 def check_floe_parameters(floe_header: bytes) -> None:
@@ -767,8 +864,7 @@ def look_at(prefix: bytes, offset: int) -> Place:
     if head[:8] != MAGIC:
         return Place(offset, has_magic=False)
     if len(head) < 16:
-        version = int.from_bytes(head[8:10], 'big') if len(head) >= 10 else VERSION
-        return Place(offset, has_magic=True, version=version, cut_short=True)
+        return Place(offset, has_magic=True, version=VERSION, cut_short=True)
     version, half_index, region_log2, copy_bytes = struct.unpack('>HBBI', head[8:])
     # The prefix is as long as the largest region unless the input ended before.
     place = Place(offset, True, version, half_index, cut_short=len(prefix) < 1 << MIN_REGION_LOG2)
@@ -840,13 +936,13 @@ def encode_slot(slot: Slot) -> bytes:
 
 
 def encode_copy(half_index: int, region_bytes: int, file_id: bytes, floe_header: bytes, context: bytes,
-                slots: List[bytes], file_key: bytes, generation: int = 1) -> bytes:
+                slots: List[bytes], file_key: bytes, generation: int = 1, body_kind: int = BODY_WRITE_ONCE,
+                state: bytes = bytes(48)) -> bytes:
     """One header copy (§3)."""
     tail = u16(len(context)) + context + u16(0) + u8(len(slots)) + b''.join(u16(len(s)) + s for s in slots)
     copy_bytes = FIXED_BYTES - 2 + len(tail) + CRC_AND_MAC_BYTES
     body = (MAGIC + u16(VERSION) + u8(half_index) + u8(region_bytes.bit_length() - 1) + u32(copy_bytes)
-            + u8(BODY_WRITE_ONCE) + b'\0' + u16(0) + u64(generation) + file_id + floe_header + bytes(48)
-            + tail)
+            + u8(body_kind) + b'\0' + u16(0) + u64(generation) + file_id + floe_header + state + tail)
     mac = hmac_sha256(header_mac_key(file_key), body)
     return body + u32(crc32c(body + mac)) + mac
 
@@ -892,23 +988,58 @@ def wrap_file_key(secret: Secret, file_key: bytes, file_id: bytes, floe_header: 
     return Slot(SLOT_FLY_SECRET, secret.key_id, 0, wrapped, secret.label)
 
 
-def unwrap_file_key(header: Header, secrets: List[Secret]) -> bytes:
-    """The file's data key (32 bytes) from the first slot that a given secret fits: §7, steps 5 and 6."""
-    by_key_id = {secret.key_id: secret for secret in secrets}
+def unwrap_local(kek: bytes, wrapped: bytes, aad: bytes) -> Optional[bytes]:
+    """What a local wrap (§4.1) holds, or None when it does not open with this key and associated data."""
+    nonce, sealed, commitment = wrapped[:24], wrapped[24:72], wrapped[72:]
+    if not hmac.compare_digest(slot_commitment(kek, aad, nonce + sealed), commitment):
+        return None
+    return xaes_256_gcm_open(slot_encryption_key(kek), nonce, sealed, aad)
+
+
+def unwrap_file_key(header: Header, secrets: List[Secret], volume: Optional[Volume] = None) -> bytes:
+    """The file's data key (32 bytes) from the first slot that a given key fits: §7, steps 5 and 6."""
+    belongs_to_volume = any(slot.type == SLOT_VOLUME_KEY for slot in header.slots)
+    keyring = volume.keyring if volume and belongs_to_volume else None
+    by_key_id = {(secret.slot_type, secret.key_id): secret for secret in secrets}
     for slot in header.slots:
-        secret = by_key_id.get(slot.key_id) if slot.type == SLOT_FLY_SECRET else None
-        if secret is None:
-            continue
+        if slot.type == SLOT_VOLUME_KEY:
+            volume_key = keyring.keys.get(slot.key_id) if keyring else None
+            if volume_key is None or volume_key.kek is None:
+                continue
+            name, kek = f'volume key {volume_key.version}', volume_key.kek
+            if slot.key_version != volume_key.version:
+                raise wrong_key(f'the key slot of {name} has another version')
+        else:
+            secret = by_key_id.get((slot.type, slot.key_id))
+            if secret is None:
+                continue
+            name, kek = secret.label, secret.kek
         aad = slot_aad(slot.type, slot.key_id, slot.key_version, header.file_id, header.floe_header)
-        nonce, sealed, commitment = slot.wrapped[:24], slot.wrapped[24:72], slot.wrapped[72:]
-        if hmac.compare_digest(slot_commitment(secret.kek, aad, nonce + sealed), commitment):
-            file_key = xaes_256_gcm_open(slot_encryption_key(secret.kek), nonce, sealed, aad)
-            if file_key is not None:
-                return file_key
-        raise wrong_key(f'the key slot for {secret.label} does not open with that key')
+        file_key = unwrap_local(kek, slot.wrapped, aad)
+        if file_key is None:
+            raise wrong_key(f'the key slot for {name} does not open with that key')
+        return file_key
+    raise no_slot_fits(header, secrets, keyring)
+
+
+def no_slot_fits(header: Header, secrets: List[Secret], keyring: Optional[Keyring]) -> VolsealError:
     wanted = '; '.join(describe_slot(slot) for slot in header.slots)
+    own = [slot for slot in header.slots if slot.type == SLOT_VOLUME_KEY]
+    if own and keyring is None:
+        return VolsealError('KEY_MISSING', f'this file belongs to a volume, whose keyring is not here. It wants: {wanted}',
+                            'name the volume with --volume, or an exported keyring with --keyring')
+    if keyring and any(slot.key_id[:8] == keyring.volume_id[:8] and slot.key_id not in keyring.keys for slot in own):
+        return VolsealError('KEYRING_ROLLED_BACK', f'the keyring is older than this file. It wants: {wanted}',
+                            'put a newer keyring back')
+    if keyring and any(slot.key_id in keyring.keys for slot in own):
+        states = ', '.join(f'volume key {keyring.keys[slot.key_id].version} is {keyring.keys[slot.key_id].state}'
+                           for slot in own if slot.key_id in keyring.keys)
+        return VolsealError('KEY_MISSING', f'the key of this file may not be used: {states}')
+    if own:
+        return VolsealError('KEY_MISSING', f'this file was sealed in another volume. It wants: {wanted}',
+                            'name that volume with --volume')
     given = ', '.join(f'{secret.label} {show_key_id(secret.key_id)}' for secret in secrets) or 'none'
-    raise VolsealError('KEY_MISSING', f'no given key opens this file. It wants: {wanted}. Given: {given}',
+    return VolsealError('KEY_MISSING', f'no given key opens this file. It wants: {wanted}. Given: {given}',
                        'put the key the file wants into VOLSEAL_SECRET_<label>')
 
 
@@ -920,6 +1051,373 @@ def wrong_key(what: str) -> VolsealError:
 
 def describe_slot(slot: Slot) -> str:
     return ' '.join(filter(None, [SLOT_NAMES[slot.type], slot.hint, show_key_id(slot.key_id)]))
+
+
+# ----------------------------------------------------------------------------------------------------
+# Keyring of a volume (keyring-v1.md)
+
+METADATA = '.volseal'
+MAX_KEYRING_BYTES, MAX_KEYRING_SLOTS, MAX_VOLUME_KEYS = 1_048_576, 32, 1024
+MAX_JSON_DEPTH = 8
+KEY_STATES = ('primary', 'active', 'disabled', 'destroyed')
+KEYRING_SLOT_TYPES = {'fly-secrets': SLOT_FLY_SECRET, 'recovery': SLOT_RECOVERY_KEY}
+DATE = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z')
+
+
+@dataclass
+class VolumeKey:
+    version: int
+    state: str
+    kek: Optional[bytes]  # only of keys that open
+
+
+@dataclass
+class KeyringSlot:
+    type: str
+    key_id: str
+    label: str
+    primary: bool
+    wrap: bytes
+
+
+@dataclass
+class Keyring:
+    volume_id: bytes
+    generation: int
+    slots: List[KeyringSlot]
+    policy: dict
+    keys: Dict[bytes, VolumeKey]  # by key id
+
+
+def keyring_invalid(what: str) -> VolsealError:
+    return VolsealError('KEYRING_INVALID', f'this is not a keyring: {what}', 'restore it, or an export of it')
+
+
+class Members:
+    """The members of one JSON object, each of which has to be asked for (keyring-v1.md §2)."""
+
+    def __init__(self, value: object, where: str):
+        if not isinstance(value, dict):
+            raise keyring_invalid(f'{where} is not an object')
+        self._value, self._where = dict(value), where
+
+    def take(self, name: str, kind: type, optional: bool = False) -> object:
+        if name not in self._value:
+            if optional:
+                return None
+            raise keyring_invalid(f'{self._where} has no {name}')
+        value = self._value.pop(name)
+        if type(value) is not kind:
+            raise keyring_invalid(f'{self._where}.{name} is of another kind')
+        return value
+
+    def number(self, name: str, low: int, high: int = MAX_COUNT) -> int:
+        value = self.take(name, int)
+        if not low <= value <= high:  # type: ignore[operator]
+            raise keyring_invalid(f'{self._where}.{name} is out of bounds')
+        return value  # type: ignore[return-value]
+
+    def bytes(self, name: str, low: int, high: Optional[int] = None, optional: bool = False) -> Optional[bytes]:
+        text = self.take(name, str, optional)
+        if text is None:
+            return None
+        decoded = decode_base64url(text)  # type: ignore[arg-type]
+        if decoded is None or not low <= len(decoded) <= (low if high is None else high):
+            raise keyring_invalid(f'{self._where}.{name} is not base64url of the right length')
+        return decoded
+
+    def date(self, name: str) -> None:
+        if not DATE.fullmatch(self.take(name, str)):  # type: ignore[arg-type]
+            raise keyring_invalid(f'{self._where}.{name} is not a date')
+
+    def records(self, name: str, low: int, high: int) -> List['Members']:
+        value = self.take(name, list)
+        if not low <= len(value) <= high:  # type: ignore[arg-type]
+            raise keyring_invalid(f'{self._where}.{name} has too few or too many entries')
+        return [Members(entry, f'{self._where}.{name}') for entry in value]  # type: ignore[attr-defined]
+
+    def end(self) -> None:
+        for name in self._value:
+            raise unsupported('FEATURE', f'the member {name!a} of {self._where}')
+
+
+def decode_base64url(text: str) -> Optional[bytes]:
+    if not re.fullmatch('[A-Za-z0-9_-]*', text):
+        return None
+    try:
+        decoded = base64.urlsafe_b64decode(text + '=' * (-len(text) % 4))
+    except binascii.Error:
+        return None
+    return decoded if base64.urlsafe_b64encode(decoded).rstrip(b'=') == text.encode('ascii') else None
+
+
+def parse_json(data: bytes, what: str) -> object:
+    """JSON as keyring-v1.md §2 restricts it."""
+
+    def refuse(_text: str) -> object:
+        raise ValueError('a number that is not whole')
+
+    def whole(text: str) -> int:
+        if not re.fullmatch('[0-9]+', text) or int(text) > MAX_COUNT:
+            raise ValueError('a number that is out of bounds')
+        return int(text)
+
+    def unique(pairs: List[Tuple[str, object]]) -> dict:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise ValueError('a member that is there twice')
+        return dict(pairs)
+
+    def check(value: object, depth: int) -> None:
+        if value is None or depth > MAX_JSON_DEPTH:
+            raise ValueError('null, or too many levels')
+        if isinstance(value, str):
+            value.encode('utf-8')
+        elif isinstance(value, dict):
+            for name, member in value.items():
+                name.encode('utf-8')
+                check(member, depth + 1)
+        elif isinstance(value, list):
+            for member in value:
+                check(member, depth + 1)
+
+    try:
+        value = json.loads(data.decode('utf-8'), parse_float=refuse, parse_constant=refuse, parse_int=whole,
+                           object_pairs_hook=unique)
+        check(value, 0)
+        return value
+    except (ValueError, RecursionError) as error:
+        raise keyring_invalid(f'{what} is not JSON of the allowed form ({error})') from None
+
+
+def open_keyring(document: bytes, secrets: List[Secret]) -> Keyring:
+    """A verified keyring: keyring-v1.md §7, steps 2 to 9."""
+    if len(document) > MAX_KEYRING_BYTES:
+        raise keyring_invalid('it is too long')
+    outer_value = parse_json(document, 'the document')
+    if isinstance(outer_value, dict) and type(outer_value.get('volsealKeyring')) is int:
+        if outer_value['volsealKeyring'] != 1:
+            raise unsupported('VERSION', f'keyring version {outer_value["volsealKeyring"]}')
+    outer = Members(outer_value, 'the document')
+    outer.number('volsealKeyring', 1, 1)
+    payload_bytes, mac = outer.bytes('payload', 1, MAX_KEYRING_BYTES), outer.bytes('mac', 32)
+    outer.end()
+    payload = Members(parse_json(payload_bytes, 'the payload'), 'the payload')
+    volume_id = payload.bytes('volumeId', 16)
+    slots = parse_keyring_slots(payload.records('slots', 1, MAX_KEYRING_SLOTS))
+    keyring_key = unwrap_keyring_key(volume_id, slots, secrets)
+    if not hmac.compare_digest(hmac_sha256(hkdf_expand_32(keyring_key, b'volseal/v1/keyring-mac'), payload_bytes),
+                               mac):
+        raise VolsealError('KEYRING_TAMPERED', 'the keyring is not authentic', 'restore it, or an export of it')
+
+    generation = payload.number('generation', 1)
+    payload.date('created')
+    payload.date('changed')
+    policy = payload.take('policy', dict)
+    wrap_key = hkdf_expand_32(keyring_key, b'volseal/v1/keyring-wrap')
+    keys = parse_volume_keys(payload.records('volumeKeys', 1, MAX_VOLUME_KEYS), volume_id, wrap_key)
+    payload.end()
+    return Keyring(volume_id, generation, slots, policy, keys)
+
+
+def parse_keyring_slots(records: List[Members]) -> List[KeyringSlot]:
+    slots = []
+    for record in records:
+        slot_type, key_id = record.take('type', str), record.take('keyId', str)
+        local = slot_type in KEYRING_SLOT_TYPES
+        label = (record.take('label', str, optional=True) if local else None) or ''
+        primary = record.take('primary', bool)
+        record.date('created')
+        wrap = record.bytes('wrap', LOCAL_WRAP_BYTES if local else 1, LOCAL_WRAP_BYTES if local else 2048)
+        record.end()
+        slots.append(KeyringSlot(slot_type, key_id, label, primary, wrap))
+    if len({(slot.type, slot.key_id) for slot in slots}) != len(slots):
+        raise keyring_invalid('two slots are for the same key')
+    if sum(slot.primary for slot in slots) != 1:
+        raise keyring_invalid('not exactly one slot is primary')
+    return slots
+
+
+def unwrap_keyring_key(volume_id: bytes, slots: List[KeyringSlot], secrets: List[Secret]) -> bytes:
+    """KK from the first slot that a given key fits, the primary one first."""
+    for slot in sorted(slots, key=lambda slot: not slot.primary):
+        for secret in secrets:
+            if KEYRING_SLOT_TYPES.get(slot.type) != secret.slot_type or slot.key_id != show_key_id(secret.key_id):
+                continue
+            aad = b'volseal/v1/keyring-slot' + volume_id + u8(secret.slot_type) + secret.key_id
+            keyring_key = unwrap_local(secret.volume_kek(volume_id), slot.wrap, aad)
+            if keyring_key is None:
+                raise VolsealError('WRONG_KEY', f'the keyring does not open with {secret.label}: its slot was changed, '
+                                                'or taken from another volume', 'restore the keyring, or an export of it')
+            return keyring_key
+    wanted = '; '.join(f'{slot.type} {slot.label} {slot.key_id}'.replace('  ', ' ') for slot in slots)
+    given = ', '.join(f'{secret.label} {show_key_id(secret.key_id)}' for secret in secrets) or 'none'
+    raise VolsealError('KEY_MISSING', f'no given key opens the keyring. It wants: {wanted}. Given: {given}',
+                       'put the secret into VOLSEAL_SECRET_<label>, or the recovery key into VOLSEAL_RECOVERY_KEY')
+
+
+def parse_volume_keys(records: List[Members], volume_id: bytes, wrap_key: bytes) -> Dict[bytes, VolumeKey]:
+    keys: Dict[bytes, VolumeKey] = {}
+    last_version = 0
+    for record in records:
+        version = record.number('version', last_version + 1, 2 ** 32 - 1)
+        last_version = version
+        key_id, state = parse_shown_key_id(record.take('keyId', str)), record.take('state', str)
+        record.date('created')
+        record.date('changed')
+        wrap = record.bytes('wrap', LOCAL_WRAP_BYTES, optional=True)
+        record.end()
+        if key_id[:8] != volume_id[:8] or key_id in keys:
+            raise keyring_invalid(f'volume key {version} has the key id of another one')
+        if state not in KEY_STATES or (wrap is None) != (state == 'destroyed'):
+            raise keyring_invalid(f'volume key {version} has a state that does not fit')
+        kek = None
+        if state in ('primary', 'active'):
+            kek = unwrap_local(wrap_key, wrap, volume_id + key_id + u32(version))
+            if kek is None:
+                raise keyring_invalid(f'volume key {version} does not open')
+        keys[key_id] = VolumeKey(version, state, kek)
+    if sum(key.state == 'primary' for key in keys.values()) != 1:
+        raise keyring_invalid('not exactly one volume key is primary')
+    return keys
+
+
+def parse_shown_key_id(text: str) -> bytes:
+    try:
+        key_id = base64.b32decode(text.replace('-', ''))[:16]
+    except binascii.Error:
+        key_id = b''
+    if len(key_id) != 16 or show_key_id(key_id) != text:
+        raise keyring_invalid('a key id is not in its shown form')
+    return key_id
+
+
+# ----------------------------------------------------------------------------------------------------
+# Journal of a mutable file (journal-v1.md)
+
+JOURNAL_MAGIC = b'\x89VSJ\r\n\x1a\n'
+JOURNAL_START_BYTES = 64
+RECORD_MARK = b'\x9eVSR'
+RECORD_HEAD_BYTES, RECORD_ENTRY_BYTES, MAC_BYTES = 28, 12, 32
+MAX_RECORD_BYTES = 67_108_864
+MAX_JOURNAL_SEARCH_BYTES, MAX_BYTES_IN_VAIN = 134_217_728, 268_435_456
+
+
+@dataclass
+class SyncRecord:
+    sync_seq: int
+    body_bytes: int
+    segments: Dict[int, bytes]
+    mac: bytes
+    end: int  # offset behind the record
+
+
+class Journal:
+    """The bytes of a journal, and what they have to be like for one file."""
+
+    def __init__(self, data: bytes, opened: OpenedHeader):
+        self._data = data
+        self._floe = opened.floe
+        self._key = opened.journal_key
+        self._bytes_in_vain = 0
+        header = opened.header
+        self.start = (JOURNAL_MAGIC + u16(1) + bytes(6) + header.file_id
+                      + header.floe_header[FLOE_PARAMETER_BYTES:FLOE_PARAMETER_BYTES + FLOE_IV_BYTES])
+
+    def kind(self) -> str:
+        """`empty`, `ours`, `newer` or `foreign`: journal-v1.md §4, step 1."""
+        start = self._data[:JOURNAL_START_BYTES]
+        if len(start) < JOURNAL_START_BYTES or start == bytes(JOURNAL_START_BYTES):
+            return 'empty'
+        if start == self.start:
+            return 'ours'
+        return 'newer' if start[:8] == JOURNAL_MAGIC and start[8:10] != u16(1) else 'foreign'
+
+    def record_at(self, offset: int, previous: bytes) -> Optional[SyncRecord]:
+        """The valid sync record at an offset, or None: journal-v1.md §3."""
+        data = self._data
+        head = data[offset:offset + RECORD_HEAD_BYTES]
+        if len(head) < RECORD_HEAD_BYTES or head[:4] != RECORD_MARK:
+            return None
+        record_bytes, sync_seq, body_bytes, count = struct.unpack('>IQQI', head[4:])
+        if record_bytes > min(MAX_RECORD_BYTES, len(data) - offset) or count < 1:
+            return None
+        if not 1 <= sync_seq <= MAX_COUNT or body_bytes > MAX_COUNT:
+            return None
+        if not is_body_length(body_bytes, self._floe.aead_id, self._floe.segment_bytes):
+            return None
+        table_end = offset + RECORD_HEAD_BYTES + count * RECORD_ENTRY_BYTES
+        end = offset + record_bytes
+        if table_end + MAC_BYTES > end:
+            return None
+        last_index = -(-body_bytes // self._floe.segment_bytes) - 1
+        last_bytes = body_bytes - last_index * self._floe.segment_bytes
+        places: List[Tuple[int, int, int]] = []  # index, offset and length of each segment
+        at, previous_index = table_end, -1
+        for index, length_bytes in struct.iter_unpack('>QI', data[offset + RECORD_HEAD_BYTES:table_end]):
+            allowed_bytes = last_bytes if index == last_index else self._floe.segment_bytes
+            if not previous_index < index <= last_index or length_bytes != allowed_bytes:
+                return None
+            places.append((index, at, length_bytes))
+            at, previous_index = at + length_bytes, index
+        if at + MAC_BYTES != end:
+            return None
+        mac = data[at:end]
+        self._bytes_in_vain += record_bytes
+        if not hmac.compare_digest(hmac_sha256(self._key, previous + data[offset:at]), mac):
+            return None
+        segments = {index: data[start:start + length_bytes] for index, start, length_bytes in places}
+        return SyncRecord(sync_seq, body_bytes, segments, mac, end)
+
+    def chain(self) -> List[SyncRecord]:
+        """Valid records, one behind the other: journal-v1.md §4, step 2."""
+        records: List[SyncRecord] = []
+        offset, previous = JOURNAL_START_BYTES, self.start
+        while True:
+            record = self.record_at(offset, previous)
+            if record is None or (records and record.sync_seq != records[-1].sync_seq + 1):
+                return records
+            records.append(record)
+            offset, previous = record.end, record.mac
+
+    def was_changed(self, offset: int, known_sync_seq: int) -> bool:
+        """Whether a valid record stands behind `offset` that is newer than what is known: journal-v1.md §4, step 4."""
+        self._bytes_in_vain = 0
+        last = offset + MAX_JOURNAL_SEARCH_BYTES
+        offset = self._data.find(RECORD_MARK, offset)
+        while 0 <= offset <= last:
+            predecessors = [self._data[offset - MAC_BYTES:offset]]
+            if offset == JOURNAL_START_BYTES:
+                predecessors.append(self.start)
+            for previous in predecessors:
+                record = self.record_at(offset, previous)
+                if record is not None and record.sync_seq > known_sync_seq:
+                    return True
+            if self._bytes_in_vain > MAX_BYTES_IN_VAIN:
+                return True
+            offset = self._data.find(RECORD_MARK, offset + 1)
+        return False
+
+
+def read_journal(data: bytes, opened: OpenedHeader) -> Tuple[int, Dict[int, bytes]]:
+    """Length of the body, and the segments that count instead of those in the file: journal-v1.md §6."""
+    header = opened.header
+    journal = Journal(data, opened)
+    kind = journal.kind()
+    chain = journal.chain() if kind == 'ours' else []
+    known_sync_seq = max(header.sync_seq, chain[-1].sync_seq if chain else 0)
+    if kind != 'empty' and journal.was_changed(chain[-1].end if chain else JOURNAL_START_BYTES, known_sync_seq):
+        raise VolsealError('JOURNAL_TAMPERED', 'a record of the journal is not authentic, but a later one is',
+                           'restore the file with its journal from a backup')
+    if kind == 'newer':
+        raise unsupported('VERSION', 'the version of the journal of this file')
+    if not chain or chain[-1].sync_seq < header.sync_seq:
+        return header.body_bytes, {}
+    segments: Dict[int, bytes] = {}
+    for record in chain:
+        segments = {index: segment for index, segment in segments.items()
+                    if index * opened.floe.segment_bytes < record.body_bytes}
+        segments.update(record.segments)
+    return chain[-1].body_bytes, segments
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -945,11 +1443,22 @@ class Input:
         return taken
 
 
-def open_header(source: Input, secrets: List[Secret], demanded: Pairs) -> Tuple[Header, Floe, bytes]:
-    """§7, steps 1 to 8: the header, the FLOE message it begins, the FLOE key. `source` moves to the body."""
+@dataclass
+class OpenedHeader:
+    """An authentic header, with the keys behind it."""
+
+    header: Header
+    floe: Floe
+    floe_key: bytes
+    journal_key: bytes
+
+
+def open_header(source: Input, secrets: List[Secret], demanded: Pairs,
+                volume: Optional[Volume] = None) -> OpenedHeader:
+    """§7, steps 1 to 8. `source` moves to the body."""
     halves = find_halves(source.peek(MAX_REGION_BYTES))
     header = choose_header(halves)
-    file_key = unwrap_file_key(header, secrets)
+    file_key = unwrap_file_key(header, secrets, volume)
     floe_key = hkdf_expand_32(file_key, b'volseal/v1/floe')
     iv = header.floe_header[FLOE_PARAMETER_BYTES:FLOE_PARAMETER_BYTES + FLOE_IV_BYTES]
     floe = Floe(floe_key, header.aead_id, header.segment_bytes, iv, header.associated_data)
@@ -967,15 +1476,22 @@ def open_header(source: Input, secrets: List[Secret], demanded: Pairs) -> Tuple[
                                f'the context of the file has not the demanded value of {key!r}',
                                'inspect shows the context of the file')
     source.read(header.region_bytes)
-    return header, floe, floe_key
+    return OpenedHeader(header, floe, floe_key, hkdf_expand_32(file_key, b'volseal/v1/journal'))
 
 
-def decrypt_stream(sealed: BinaryIO, secrets: List[Secret],
-                   demanded: Optional[Pairs] = None) -> Iterator[bytes]:
+def decrypt_stream(sealed: BinaryIO, secrets: List[Secret], demanded: Optional[Pairs] = None,
+                   volume: Optional[Volume] = None) -> Iterator[bytes]:
     """The plaintext of a sealed file, in authenticated pieces."""
     source = Input(sealed)
-    _, floe, _ = open_header(source, secrets, demanded or {})
-    yield from open_segments(floe, source.read)
+    opened = open_header(source, secrets, demanded or {}, volume)
+    if opened.header.body_kind == BODY_WRITE_ONCE:
+        yield from open_segments(opened.floe, source.read)
+        return
+    body_bytes, overlay = opened.header.body_bytes, {}
+    journal = volume.journal_of(opened.header.file_id) if volume else None
+    if journal is not None:
+        body_bytes, overlay = read_journal(journal, opened)
+    yield from open_mutable_segments(opened.floe, source.read, body_bytes, overlay)
 
 
 def encrypt_stream(plain: BinaryIO, secret: Secret, aead_id: int = AES_256_GCM,
@@ -1000,7 +1516,7 @@ def floe_decrypt_stream(key: bytes, associated_data: bytes, message: BinaryIO,
     if len(header) < FLOE_HEADER_BYTES:
         raise VolsealError('TRUNCATED', 'the input ends inside the FLOE header')
     aead_id, kdf_id, segment_bytes, iv_bytes = struct.unpack('>BBII', header[:FLOE_PARAMETER_BYTES])
-    if aead_id not in SUITE_NAMES or kdf_id != 0:
+    if aead_id not in SUITES_OF_BODY[BODY_WRITE_ONCE] or kdf_id != 0:
         raise unsupported('SUITE', f'suite {aead_id:#04x} with key derivation {kdf_id}')
     if iv_bytes != FLOE_IV_BYTES or not segment_overhead_bytes(aead_id) < segment_bytes <= MAX_SEGMENT_BYTES:
         raise VolsealError('HEADER_INVALID', 'the FLOE parameters are out of bounds')
@@ -1027,7 +1543,7 @@ def describe(prefix: bytes, sealed_bytes: Optional[int]) -> dict:
     generations = {half.half_index: half.generation for half in halves}
     return {
         'formatVersion': VERSION,
-        'bodyKind': 'write-once',
+        'bodyKind': BODY_NAMES[header.body_kind],
         'suite': SUITE_NAMES[header.aead_id],
         'segmentBytes': header.segment_bytes,
         'fileId': header.file_id.hex(),
@@ -1057,7 +1573,12 @@ def describe_slot_json(slot: Slot) -> dict:
 
 
 def plain_bytes(header: Header, sealed_bytes: Optional[int]) -> Optional[int]:
-    """The size of the plaintext that a sealed size stands for, or None when unknown or impossible."""
+    """The size of the plaintext that a sealed size stands for, or None when unknown or impossible.
+
+    A mutable body says its length itself; a pending journal may know better.
+    """
+    if header.body_kind == BODY_MUTABLE:
+        sealed_bytes = header.region_bytes + header.body_bytes
     if sealed_bytes is None or sealed_bytes <= header.region_bytes:
         return None
     overhead_bytes = segment_overhead_bytes(header.aead_id)
@@ -1067,6 +1588,72 @@ def plain_bytes(header: Header, sealed_bytes: Optional[int]) -> Optional[int]:
     if last_bytes < overhead_bytes:
         return None
     return inner_segments * (header.segment_bytes - overhead_bytes) + last_bytes - overhead_bytes
+
+
+# ----------------------------------------------------------------------------------------------------
+# Volumes as they lie on the disk
+
+
+class Volume:
+    """A volume on the disk. Its keyring is opened when a file needs it."""
+
+    def __init__(self, folder: Optional[str], exported_keyring: Optional[str], secrets: List[Secret]):
+        self._metadata = None if folder is None else os.path.join(folder, METADATA)
+        self._keyring_path = exported_keyring or os.path.join(self._metadata or '', 'keyring.json')
+        self._secrets = secrets
+
+    @functools.cached_property
+    def keyring(self) -> Keyring:
+        try:
+            with open(self._keyring_path, 'rb') as file:
+                document = file.read(MAX_KEYRING_BYTES + 1)
+        except FileNotFoundError:
+            raise VolsealError('KEYRING_MISSING', f'there is no keyring: {self._keyring_path}',
+                               'without its keyring no file of a volume opens; --keyring takes an export') from None
+        return open_keyring(document, self._secrets)
+
+    def journal_of(self, file_id: bytes) -> Optional[bytes]:
+        if self._metadata is None:
+            return None
+        try:
+            with open(os.path.join(self._metadata, 'journal', file_id.hex()), 'rb') as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+
+def find_volume(sealed: str, folder: Optional[str], exported_keyring: Optional[str],
+                secrets: List[Secret]) -> Optional[Volume]:
+    """The volume that is named, or that a file lies in; None for a file that lies in none."""
+    if folder is None and sealed != '-':
+        above = os.path.dirname(os.path.realpath(sealed))
+        while folder is None:
+            if os.path.isdir(os.path.join(above, METADATA)):
+                folder = above
+            elif above == os.path.dirname(above):
+                break
+            above = os.path.dirname(above)
+    if folder is None and exported_keyring is None:
+        return None
+    return Volume(folder, exported_keyring, secrets)
+
+
+def walk_volume(folder: str, destination: str) -> Iterator[Tuple[str, str, str]]:
+    """What is in a volume: its kind, where it is, and where it goes. What volseal keeps for itself is left out."""
+    root = os.path.join(folder, '')
+    for place, folders, files in os.walk(folder):
+        below = os.path.relpath(place, root)
+        folders[:] = sorted(name for name in folders
+                            if name != METADATA and not (below == '.' and name == 'lost+found'))
+        for name in sorted(folders + files):
+            path = os.path.join(place, name)
+            target = os.path.normpath(os.path.join(destination, below, name))
+            mode = os.lstat(path).st_mode
+            if name.startswith('.volseal-tmp-'):
+                continue
+            kind = ('link' if stat.S_ISLNK(mode) else 'folder' if stat.S_ISDIR(mode)
+                    else 'file' if stat.S_ISREG(mode) else 'other')
+            yield kind, path, target
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -1169,10 +1756,58 @@ def parse_floe_key(argument: str) -> bytes:
     return key
 
 
+def all_secrets() -> List[Secret]:
+    return secrets_from_environment() + recovery_key_from_environment()
+
+
 def command_decrypt(options: argparse.Namespace) -> None:
-    secrets, demanded = secrets_from_environment(), parse_pairs(options.context)
+    secrets, demanded = all_secrets(), parse_pairs(options.context)
+    volume = find_volume(options.sealed, options.volume, options.keyring, secrets)
     with open_source(options.sealed) as sealed, open_destination(options.plain, options.force) as plain:
-        copy_pieces(decrypt_stream(sealed, secrets, demanded), plain)
+        copy_pieces(decrypt_stream(sealed, secrets, demanded, volume), plain)
+
+
+def command_extract(options: argparse.Namespace) -> int:
+    secrets = all_secrets()
+    volume = Volume(options.folder, options.keyring, secrets)
+    volume.keyring  # before anything is written
+    os.makedirs(options.destination, mode=0o700, exist_ok=True)
+    worst = 0
+    for kind, source, target in walk_volume(options.folder, options.destination):
+        try:
+            if kind == 'folder':
+                os.makedirs(target, mode=0o700, exist_ok=True)
+            elif kind == 'link':
+                os.symlink(os.readlink(source), target)
+            elif kind == 'file':
+                with open_source(source) as sealed, open_destination(target, options.force) as plain:
+                    copy_pieces(decrypt_stream(sealed, secrets, {}, volume), plain)
+            else:
+                print(f'volseal.py: {source}: skipped, it is no file, folder or link', file=sys.stderr)
+        except VolsealError as error:
+            worst = max(worst, complain(f'{source}: {error.code}: {error}', error.hint, error.exit_code),
+                        key=EXTRACT_SEVERITY.index)
+        except OSError as error:
+            worst = max(worst, complain(f'{source}: {error.strerror or error}', None, EXIT_FILE_SYSTEM),
+                        key=EXTRACT_SEVERITY.index)
+    return worst
+
+
+# Of several failures the last of these decides.
+EXTRACT_SEVERITY = (0, EXIT_FILE_SYSTEM, EXIT_NOT_OURS, EXIT_KEYS, EXIT_NOT_AUTHENTIC)
+
+
+def command_keyring(options: argparse.Namespace) -> None:
+    keyring = Volume(options.folder, options.keyring, all_secrets()).keyring
+    print(json.dumps({
+        'volumeId': keyring.volume_id.hex(),
+        'generation': keyring.generation,
+        'policy': keyring.policy,
+        'slots': [{'type': slot.type, 'keyId': slot.key_id, 'label': slot.label, 'primary': slot.primary}
+                  for slot in keyring.slots],
+        'volumeKeys': [{'version': key.version, 'keyId': show_key_id(key_id), 'state': key.state}
+                       for key_id, key in keyring.keys.items()],
+    }, indent=2))
 
 
 def command_encrypt(options: argparse.Namespace) -> None:
@@ -1197,7 +1832,7 @@ def command_inspect(options: argparse.Namespace) -> None:
 
 
 def command_key_id(_options: argparse.Namespace) -> None:
-    secrets = secrets_from_environment()
+    secrets = all_secrets()
     if not secrets:
         raise SecretError('no secret is set', 'put the key into VOLSEAL_SECRET_<label>')
     for secret in secrets:
@@ -1205,11 +1840,12 @@ def command_key_id(_options: argparse.Namespace) -> None:
 
 
 def command_floe_key(options: argparse.Namespace) -> None:
-    secrets = secrets_from_environment()
+    secrets = all_secrets()
+    volume = find_volume(options.sealed, options.volume, options.keyring, secrets)
     with open_source(options.sealed) as sealed:
-        header, _, floe_key = open_header(Input(sealed), secrets, {})
-    print(floe_key.hex())
-    print(header.associated_data.hex())
+        opened = open_header(Input(sealed), secrets, {}, volume)
+    print(opened.floe_key.hex())
+    print(opened.header.associated_data.hex())
 
 
 def command_floe_decrypt(options: argparse.Namespace) -> None:
@@ -1233,7 +1869,7 @@ def command_line() -> argparse.ArgumentParser:
         prog='volseal.py', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
 
-    def add(name: str, run: Callable[[argparse.Namespace], None], summary: str) -> argparse.ArgumentParser:
+    def add(name: str, run: Callable[[argparse.Namespace], Optional[int]], summary: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary)
         command.set_defaults(run=run)
         return command
@@ -1245,6 +1881,13 @@ def command_line() -> argparse.ArgumentParser:
         command.add_argument('--suite', choices=sorted(SUITE_IDS), default='aes-256-gcm')
         command.add_argument('--segment-bytes', type=int, default=DEFAULT_SEGMENT_BYTES, metavar='N',
                              help='length of a whole encrypted segment (default: %(default)s)')
+
+    def add_keyring(command: argparse.ArgumentParser) -> None:
+        command.add_argument('--keyring', metavar='FILE', help='an exported keyring, instead of the volume\'s own')
+
+    def add_volume(command: argparse.ArgumentParser) -> None:
+        command.add_argument('--volume', metavar='DIR', help='the volume of the file, when it does not lie in it')
+        add_keyring(command)
 
     def add_context(command: argparse.ArgumentParser, summary: str) -> None:
         command.add_argument('--context', action='append', default=[], metavar='K=V', help=summary)
@@ -1258,7 +1901,18 @@ def command_line() -> argparse.ArgumentParser:
     decrypt.add_argument('sealed', metavar='SEALED')
     decrypt.add_argument('plain', metavar='PLAIN')
     add_context(decrypt, 'refuse the file unless its context has this pair')
+    add_volume(decrypt)
     add_force(decrypt)
+
+    extract = add('extract', command_extract, 'Decrypt all files of a volume into a folder.')
+    extract.add_argument('folder', metavar='VOLUME')
+    extract.add_argument('destination', metavar='FOLDER')
+    add_keyring(extract)
+    add_force(extract)
+
+    keyring = add('keyring', command_keyring, 'Open the keyring of a volume, and print what it holds, as JSON.')
+    keyring.add_argument('folder', metavar='VOLUME', nargs='?', default='.')
+    add_keyring(keyring)
 
     encrypt = add('encrypt', command_encrypt, 'Encrypt a file under the primary secret.')
     encrypt.add_argument('plain', metavar='PLAIN')
@@ -1275,6 +1929,7 @@ def command_line() -> argparse.ArgumentParser:
     floe_key = add('floe-key', command_floe_key,
                    'Print the FLOE key of a sealed file (secret!) and, on a second line, associated data.')
     floe_key.add_argument('sealed', metavar='SEALED')
+    add_volume(floe_key)
 
     floe_decrypt = add('floe-decrypt', command_floe_decrypt, 'Decrypt a bare FLOE message.')
     add_floe(floe_decrypt)
@@ -1296,9 +1951,9 @@ def main(arguments: List[str]) -> int:
     # So that the temporary file is removed when the program is told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        options.run(options)
+        exit_code = options.run(options) or 0
         sys.stdout.flush()
-        return 0
+        return exit_code
     except VolsealError as error:
         return complain(f'{error.code}: {error}', error.hint, error.exit_code)
     except (SecretError, UsageError) as error:

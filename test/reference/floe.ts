@@ -8,6 +8,7 @@ import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { concatBytes } from '@noble/ciphers/utils.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha384 } from '@noble/hashes/sha2.js';
+import { referenceXaesOpen, referenceXaesSeal } from './xaes.ts';
 
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -31,10 +32,20 @@ interface Aead {
   ) => { encrypt(plain: Uint8Array): Uint8Array; decrypt(sealed: Uint8Array): Uint8Array };
 }
 
-/** By AEAD_ID; 0xF1 is the private extension of docs/format/v1.md §6. */
+/** By AEAD_ID; 0xF1 and 0xF2 are the private extensions of docs/format/v1.md §6. */
 const aeads: ReadonlyMap<number, Aead> = new Map<number, Aead>([
   [0, { nonceBytes: 12, cipher: gcm }],
   [0xf1, { nonceBytes: 24, cipher: xchacha20poly1305 }],
+  [
+    0xf2,
+    {
+      nonceBytes: 24,
+      cipher: (key, nonce, associatedData) => ({
+        encrypt: (plain) => referenceXaesSeal(key, nonce, associatedData, plain),
+        decrypt: (sealed) => referenceXaesOpen(key, nonce, associatedData, sealed),
+      }),
+    },
+  ],
 ]);
 
 function aeadOf(id: number): Aead {

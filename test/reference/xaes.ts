@@ -2,7 +2,8 @@
 
 import { cmac, gcm } from '@noble/ciphers/aes.js';
 
-function subkey(key: Uint8Array, nonce: Uint8Array): Uint8Array {
+/** The AES-256-GCM key of the first 12 bytes of a nonce. */
+export function referenceXaesSubkey(key: Uint8Array, nonce: Uint8Array): Uint8Array {
   const block = (counter: number): Uint8Array =>
     cmac(Uint8Array.of(0, counter, 0x58, 0, ...nonce.subarray(0, 12)), key);
   return Uint8Array.of(...block(1), ...block(2));
@@ -15,7 +16,7 @@ export function referenceXaesSeal(
   associatedData: Uint8Array,
   plain: Uint8Array,
 ): Uint8Array {
-  return gcm(subkey(key, nonce), nonce.subarray(12), associatedData).encrypt(plain);
+  return gcm(referenceXaesSubkey(key, nonce), nonce.subarray(12), associatedData).encrypt(plain);
 }
 
 /** The plaintext. Throws when the tag does not verify. */
@@ -25,5 +26,5 @@ export function referenceXaesOpen(
   associatedData: Uint8Array,
   sealed: Uint8Array,
 ): Uint8Array {
-  return gcm(subkey(key, nonce), nonce.subarray(12), associatedData).decrypt(sealed);
+  return gcm(referenceXaesSubkey(key, nonce), nonce.subarray(12), associatedData).decrypt(sealed);
 }

@@ -1,6 +1,7 @@
 /** `volseal cat`: plaintext of sealed files, or of a range of one, on standard output. */
 
 import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
@@ -15,7 +16,13 @@ import { type ByteRange, locateByteRange, noSuchByte, parseByteRange } from '../
 import { lookAt, standardStream } from '../destinations.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { inTermsOfStdin, type Io } from '../io.ts';
+import { keyProviders } from '../keys.ts';
 import type { Reporter } from '../report.ts';
+import { inTermsOf } from '../volumes/failures.ts';
+import type { Place, VolumeFinder } from '../volumes/find.ts';
+import { type OpenedVolumes, withVolumes } from '../volumes/opened.ts';
+import { explainVolumeFile, sealingOf } from '../volumes/sealed-for-volume.ts';
+import { VolumeTree } from '../volumes/volume-tree.ts';
 
 export interface CatOptions {
   readonly range: string | undefined;
@@ -32,24 +39,65 @@ export async function cat(
   reporter: Reporter,
   paths: readonly string[],
   { range, context }: CatOptions,
-  keys: readonly KeyProvider[],
+  finder: VolumeFinder,
+  kms: readonly string[],
 ): Promise<number> {
   reporter.dataOnStdout();
   const wanted = range === undefined ? undefined : parseByteRange(range);
   if (wanted !== undefined && paths.length > 1) {
     throw invalidArgument('--range takes one file', 'run volseal cat once for each');
   }
-  const options = { keys, signal: io.signal, ...(context === undefined ? {} : { context }) };
-  for (const path of paths) {
-    try {
-      await catOne(io, path, wanted, options);
-    } catch (error) {
-      if (error instanceof ReaderGone) return exitCodes.done;
-      if (io.signal.aborted) throw abortError(io.signal);
-      throw path === standardStream ? inTermsOfStdin(error) : withPath(fromSystemError(error, path), path);
+  return withVolumes(io, kms, async (volumes) => {
+    let keys: KeyProvider[] | undefined;
+    for (const path of paths) {
+      try {
+        const found = await findFile(path, finder);
+        if (typeof found !== 'string') {
+          await catFromVolume(io, found, wanted, context, volumes);
+          continue;
+        }
+        keys ??= await keyProviders(kms, io);
+        const options = { keys, signal: io.signal, ...(context === undefined ? {} : { context }) };
+        await catOne(io, found, wanted, options).catch(async (error: unknown) => {
+          throw await explainVolumeFile(error, found, finder);
+        });
+      } catch (error) {
+        if (error instanceof ReaderGone) return exitCodes.done;
+        if (io.signal.aborted) throw abortError(io.signal);
+        throw path === standardStream ? inTermsOfStdin(error) : withPath(fromSystemError(error, path), path);
+      }
     }
+    return exitCodes.done;
+  });
+}
+
+/** Where a path lies in a volume, or the path of a file that was sealed by itself, wherever that lies. */
+async function findFile(path: string, finder: VolumeFinder): Promise<Place | string> {
+  if (path === standardStream) return path;
+  const place = await (finder.namedBy === undefined ? finder.around(path) : finder.place(path));
+  if (place === undefined) return path;
+  const file = finder.namedBy === undefined ? path : join(place.root, place.path);
+  return (await sealingOf(file)) === 'alone' ? file : place;
+}
+
+async function catFromVolume(
+  io: Io,
+  place: Place,
+  range: ByteRange | undefined,
+  context: Context | undefined,
+  volumes: OpenedVolumes,
+): Promise<void> {
+  const tree = new VolumeTree(await volumes.open(place.root, { readonly: true }), place, context);
+  const { given } = place;
+  throwIfAborted(io.signal);
+  const stats = await tree.stat(given);
+  if (stats.isDirectory()) throw folderError(given, 'volseal get -r takes folders');
+  const part = range === undefined ? undefined : locateByteRange(range, stats.size);
+  try {
+    await toStdout(io, [tree.read(given, part)], 0, wholeEnd);
+  } catch (error) {
+    throw error instanceof ReaderGone ? error : inTermsOf(given, error);
   }
-  return exitCodes.done;
 }
 
 interface OpenWith {
@@ -62,10 +110,7 @@ async function catOne(io: Io, path: string, range: ByteRange | undefined, option
   const operand = await lookAt(path);
   throwIfAborted(options.signal);
   if (operand.kind === 'directory') {
-    throw new VolsealError('ERR_VOLSEAL_IO', `${path}: it is a folder`, {
-      hint: 'volseal decrypt -r takes folders',
-      path,
-    });
+    throw folderError(path, 'volseal decrypt -r takes folders');
   }
   if (operand.kind === 'file' && operand.stats.isFile()) {
     if (range === undefined) await toStdout(io, [createDecryptReadStream(path, options)], 0, wholeEnd);
@@ -82,6 +127,10 @@ async function catOne(io: Io, path: string, range: ByteRange | undefined, option
   const first = range?.first ?? 0;
   const last = range?.last ?? wholeEnd;
   await toStdout(io, [source, createDecryptStream(options)], first, last);
+}
+
+function folderError(path: string, hint: string): VolsealError {
+  return new VolsealError('ERR_VOLSEAL_IO', `${path}: it is a folder`, { hint, path });
 }
 
 async function catRange(io: Io, path: string, range: ByteRange, options: OpenWith): Promise<void> {

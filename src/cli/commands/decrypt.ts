@@ -6,6 +6,8 @@ import { decryptFile } from '../../sealed/file.ts';
 import type { Io } from '../io.ts';
 import type { Reporter } from '../report.ts';
 import { runTransfer, type TransferOptions } from '../transfer.ts';
+import { VolumeFinder } from '../volumes/find.ts';
+import { explainVolumeFile, refusePlaintextInVolume } from '../volumes/sealed-for-volume.ts';
 
 export interface DecryptOptions extends TransferOptions {
   readonly context: Context | undefined;
@@ -21,7 +23,28 @@ export async function decrypt(
   const { context } = options;
   encodeContext(context);
   const openOptions = { keys, ...(context === undefined ? {} : { context }) };
-  return runTransfer(io, reporter, 'decrypt', sources, options, (source, destination, fileOptions) =>
-    decryptFile(source, destination, { ...openOptions, ...fileOptions }),
+  const finder = new VolumeFinder(undefined, {});
+  const { output } = options;
+  if (output !== undefined && output !== '')
+    await refusePlaintextInVolume(output, false, finder, hintFor(sources[0] ?? 'SOURCE', output));
+  return runTransfer(
+    io,
+    reporter,
+    'decrypt',
+    sources,
+    options,
+    async (source, destination, fileOptions) => {
+      try {
+        return await decryptFile(source, destination, { ...openOptions, ...fileOptions });
+      } catch (error) {
+        throw typeof source === 'string' ? await explainVolumeFile(error, source, finder) : error;
+      }
+    },
+    ({ destination, inTree, source }) =>
+      refusePlaintextInVolume(destination, inTree, finder, hintFor(source, destination)),
   );
+}
+
+function hintFor(source: string, destination: string): string {
+  return `volseal decrypt ${source} -o - | volseal put - ${destination}`;
 }

@@ -8,6 +8,8 @@ import { encryptFile } from '../../sealed/file.ts';
 import type { Io } from '../io.ts';
 import type { Reporter } from '../report.ts';
 import { runTransfer, type TransferOptions } from '../transfer.ts';
+import { VolumeFinder } from '../volumes/find.ts';
+import { refuseSealedForVolume } from '../volumes/sealed-for-volume.ts';
 
 export interface EncryptOptions extends TransferOptions {
   readonly context: Context | undefined;
@@ -32,7 +34,18 @@ export async function encrypt(
     ...(suite === undefined ? {} : { suite }),
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
   };
-  return runTransfer(io, reporter, 'encrypt', sources, options, (source, destination, fileOptions) =>
-    encryptFile(source, destination, { ...sealOptions, ...fileOptions }),
+  const finder = new VolumeFinder(undefined, {});
+  return runTransfer(
+    io,
+    reporter,
+    'encrypt',
+    sources,
+    options,
+    (source, destination, fileOptions) =>
+      encryptFile(source, destination, { ...sealOptions, ...fileOptions }),
+    (item) => {
+      const hint = `volseal cat ${item.source} | volseal encrypt - -o ${item.destination}`;
+      return refuseSealedForVolume(item, finder, hint);
+    },
   );
 }

@@ -1,5 +1,6 @@
 /** Fixed numbers of format version 1 (docs/format/v1.md §2 to §4). Frozen once released. */
 
+import type { BodyUse } from '../../aead/suite.ts';
 import { floeHeaderBytes } from '../../floe/layout.ts';
 import { fileIdBytes, keyIdBytes } from '../../limits.ts';
 
@@ -8,6 +9,10 @@ export const version = 1;
 
 export const bodyKinds = { writeOnce: 1, mutable: 2 } as const;
 export type BodyKind = (typeof bodyKinds)[keyof typeof bodyKinds];
+
+export function bodyUse(kind: BodyKind): BodyUse {
+  return kind === bodyKinds.mutable ? 'mutable' : 'write-once';
+}
 
 type FieldName =
   | 'version'

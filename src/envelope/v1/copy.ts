@@ -14,7 +14,7 @@ import {
 } from '../../bytes.ts';
 import { crc32c } from '../../crc32c.ts';
 import { internalError, VolsealError } from '../../errors.ts';
-import { floeHeaderBytes, messageIvBytes } from '../../floe/layout.ts';
+import { bodyShape, floeHeaderBytes, messageIvBytes, type SegmentLayout } from '../../floe/layout.ts';
 import { parseFloeParameters } from '../../floe/parameters.ts';
 import {
   fileIdBytes,
@@ -29,6 +29,7 @@ import { parseContext } from '../context.ts';
 import {
   type BodyKind,
   bodyKinds,
+  bodyUse,
   crcBytes,
   macBytes,
   magic,
@@ -42,23 +43,29 @@ import { parseSlot, type Slot } from './slot.ts';
 
 /** The state of a mutable body, 48 bytes; zero for a write-once one. */
 export interface BodyState {
+  /** The number of the last sync whose segments are all in their places. */
   readonly syncSeq: number;
+  /** Sealed bytes of the body, from the end of the region to the end of the last segment. */
   readonly bodyBytes: number;
-  /** Reserved, 32 bytes. */
+  /** Reserved, 32 bytes, zero. */
   readonly acc: Uint8Array;
 }
 
-export interface HeaderContent {
+/** What is decided when a file is made and never changes. */
+export interface HeaderIdentity {
   readonly regionBytes: number;
   readonly bodyKind: BodyKind;
-  readonly generation: number;
   /** 16 bytes. */
   readonly fileId: Uint8Array;
   /** 74 bytes. */
   readonly floeHeader: Uint8Array;
-  readonly state: BodyState;
   /** Canonical context bytes. */
   readonly context: Uint8Array;
+}
+
+export interface HeaderContent extends HeaderIdentity {
+  readonly generation: number;
+  readonly state: BodyState;
 }
 
 /** A copy whose checksum matches and whose fields are in bounds. Not authenticated yet. */
@@ -104,9 +111,7 @@ export function encodeHalf(
   writeU64(half, content.generation, offsets.generation);
   half.set(content.fileId, offsets.fileId);
   half.set(content.floeHeader, offsets.floeHeader);
-  writeU64(half, content.state.syncSeq, offsets.state);
-  writeU64(half, content.state.bodyBytes, offsets.state + 8);
-  half.set(content.state.acc, offsets.state + 16);
+  writeState(half, content.state);
   let at: number = offsets.contextLength;
   const append = (bytes: Uint8Array): void => {
     half.set(bytes, at);
@@ -120,6 +125,33 @@ export function encodeHalf(
     append(u16(slot.length));
     append(slot);
   }
+  return sealHalf(half, copyBytes, macKey);
+}
+
+/** One whole half that says what `copy` says, byte for byte, with another generation and state. */
+export function encodeNextHalf(
+  copy: HeaderCopy,
+  halfIndex: 0 | 1,
+  generation: number,
+  state: BodyState,
+  macKey: Secret,
+): Uint8Array {
+  const half = new Uint8Array(copy.regionBytes / 2);
+  half.set(copy.macInput, 0);
+  half[offsets.halfIndex] = halfIndex;
+  writeU64(half, generation, offsets.generation);
+  writeState(half, state);
+  return sealHalf(half, copy.macInput.length + trailerBytes, macKey);
+}
+
+function writeState(half: Uint8Array, { syncSeq, bodyBytes, acc }: BodyState): void {
+  writeU64(half, syncSeq, offsets.state);
+  writeU64(half, bodyBytes, offsets.state + 8);
+  half.set(acc, offsets.state + 16);
+}
+
+/** Puts checksum and MAC behind the copy in a half. */
+function sealHalf(half: Uint8Array, copyBytes: number, macKey: Secret): Uint8Array {
   const macInput = half.subarray(0, crcStart(copyBytes));
   const mac = headerMac(macInput, macKey);
   writeU32(half, crc32c(macInput, mac), macInput.length);
@@ -166,9 +198,10 @@ export type CopyFinding =
 
 /**
  * Looks for the copy with index `halfIndex` at the start of `bytes`.
+ * @param other the copy of the other half, when it is good: what is the same in both is not parsed again
  * @throws VolsealError `ERR_VOLSEAL_HEADER_INVALID`, `ERR_VOLSEAL_UNSUPPORTED_FEATURE` for a copy whose checksum matches
  */
-export function findCopy(bytes: Uint8Array, halfIndex: 0 | 1): CopyFinding {
+export function findCopy(bytes: Uint8Array, halfIndex: 0 | 1, other?: HeaderCopy): CopyFinding {
   const prefix = readPrefix(bytes);
   if (prefix === undefined) return { state: 'absent' };
   if (prefix.version !== version) return { state: 'unknown-version', version: prefix.version };
@@ -179,6 +212,8 @@ export function findCopy(bytes: Uint8Array, halfIndex: 0 | 1): CopyFinding {
   const macInput = bytes.slice(0, crcStart(copyBytes));
   const mac = bytes.slice(copyBytes - macBytes, copyBytes);
   if (crc32c(macInput, mac) !== readU32(bytes, macInput.length)) return { state: 'damaged' };
+  if (other !== undefined && sameBytes(other.macInput, macInput))
+    return { state: 'good', copy: { ...other, halfIndex, macInput, mac } };
   return { state: 'good', copy: parseCopy(macInput, mac, halfIndex, regionBytes) };
 }
 
@@ -196,10 +231,10 @@ function parseCopy(bytes: Uint8Array, mac: Uint8Array, halfIndex: 0 | 1, regionB
   const flags = readU16(bytes, offsets.flags);
   if (flags !== 0) throw unsupported(`unknown flags (0x${flags.toString(16)})`);
   const floeHeader = bytes.slice(offsets.floeHeader, offsets.floeHeader + floeHeaderBytes);
-  checkParameters(floeHeader);
+  const layout = checkParameters(floeHeader, bodyKind);
   const generation = readU64(bytes, offsets.generation);
   if (generation === undefined || generation === 0) throw invalid('generation out of range');
-  const state = parseState(bytes.slice(offsets.state, offsets.state + stateBytes), bodyKind);
+  const state = parseState(bytes.slice(offsets.state, offsets.state + stateBytes), bodyKind, layout);
 
   let at: number = offsets.contextLength;
   const take = (length: number, what: string): Uint8Array => {
@@ -236,21 +271,26 @@ function parseCopy(bytes: Uint8Array, mac: Uint8Array, halfIndex: 0 | 1, regionB
   };
 }
 
-/** The envelope allows fewer segment sizes than FLOE does. */
-function checkParameters(floeHeader: Uint8Array): void {
+/** The envelope allows fewer segment sizes than FLOE does, and a mutable body other suites than a write-once one. */
+function checkParameters(floeHeader: Uint8Array, bodyKind: BodyKind): SegmentLayout {
   const segmentBytes = readU32(floeHeader, 2);
   if (!isEnvelopeSegmentBytes(segmentBytes)) throw invalid(`segments of ${segmentBytes} bytes`);
   if (readU32(floeHeader, 6) !== messageIvBytes) throw invalid('length of the message IV');
-  parseFloeParameters(floeHeader); // refuses unknown suites by name
+  return parseFloeParameters(floeHeader, bodyUse(bodyKind)).layout; // refuses unknown suites by name
 }
 
-function parseState(bytes: Uint8Array, bodyKind: BodyKind): BodyState {
+function parseState(bytes: Uint8Array, bodyKind: BodyKind, layout: SegmentLayout): BodyState {
   const syncSeq = readU64(bytes, 0);
   const bodyBytes = readU64(bytes, 8);
   if (syncSeq === undefined || bodyBytes === undefined) throw invalid('body state out of range');
   const acc = bytes.slice(16);
-  const isZero = bytes.every((byte) => byte === 0);
-  if (bodyKind === bodyKinds.writeOnce && !isZero) throw invalid('a write-once body with a state');
+  if (bodyKind === bodyKinds.writeOnce) {
+    if (bytes.some((byte) => byte !== 0)) throw invalid('a write-once body with a state');
+    return { syncSeq, bodyBytes, acc };
+  }
+  if (acc.some((byte) => byte !== 0)) throw unsupported(`an unknown field (offset ${offsets.state + 16})`);
+  if (bodyShape(layout, bodyBytes) === undefined)
+    throw invalid(`a body of ${bodyBytes} bytes, which no segments add up to`);
   return { syncSeq, bodyBytes, acc };
 }
 
@@ -261,7 +301,7 @@ function unsupported(what: string): VolsealError {
 }
 
 /** Whether two copies can be of one file: all that never changes is equal (docs/format/v1.md §7, step 4). */
-export function sameIdentity(a: HeaderCopy, b: HeaderCopy): boolean {
+export function sameIdentity(a: HeaderIdentity, b: HeaderIdentity): boolean {
   return (
     a.regionBytes === b.regionBytes &&
     a.bodyKind === b.bodyKind &&
@@ -273,7 +313,13 @@ export function sameIdentity(a: HeaderCopy, b: HeaderCopy): boolean {
 
 /** Whether two copies say the same, apart from their index. */
 export function sameContent(a: HeaderCopy, b: HeaderCopy): boolean {
-  const left = Uint8Array.from(a.macInput);
-  left[offsets.halfIndex] = b.halfIndex;
-  return bytesEqual(left, b.macInput);
+  return sameBytes(a.macInput, b.macInput);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  const { halfIndex } = offsets;
+  return (
+    bytesEqual(a.subarray(0, halfIndex), b.subarray(0, halfIndex)) &&
+    bytesEqual(a.subarray(halfIndex + 1), b.subarray(halfIndex + 1))
+  );
 }

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { aes256Gcm } from '../../../src/aead/aes-gcm.ts';
 import { aeadById, aeadBySuite, suites } from '../../../src/aead/registry.ts';
-import type { SegmentAead, Suite } from '../../../src/aead/suite.ts';
+import type { BodyUse, SegmentAead, Suite } from '../../../src/aead/suite.ts';
 import {
   chooseChaChaBackend,
   makeXChaCha,
@@ -14,13 +14,24 @@ import {
   nodeBackend,
   xchacha20Poly1305,
 } from '../../../src/aead/xchacha.ts';
+import { xaes256Gcm } from '../../../src/aead/xaes-suite.ts';
 import { concatBytes } from '../../../src/bytes.ts';
 import { Secret } from '../../../src/secret.ts';
+import { referenceXaesSeal } from '../../reference/xaes.ts';
 
-type Noble = typeof gcm | typeof xchacha20poly1305;
+type Noble = (
+  key: Uint8Array,
+  nonce: Uint8Array,
+  associatedData: Uint8Array,
+) => { encrypt(plain: Uint8Array): Uint8Array };
+
+const referenceXaes: Noble = (key, nonce, associatedData) => ({
+  encrypt: (plain) => referenceXaesSeal(key, nonce, associatedData, plain),
+});
 
 const implementations: readonly (readonly [string, SegmentAead, Noble])[] = [
   ['aes-256-gcm', aes256Gcm, gcm],
+  ['xaes-256-gcm', xaes256Gcm, referenceXaes],
   ['xchacha20-poly1305', xchacha20Poly1305, xchacha20poly1305],
   ['xchacha20-poly1305 on node:crypto', makeXChaCha(() => nodeBackend), xchacha20poly1305],
   ['xchacha20-poly1305 on noble', makeXChaCha(() => nobleBackend), xchacha20poly1305],
@@ -133,25 +144,43 @@ test('the registry knows both suites by name and by id, the default first', () =
   expect(suites).toEqual(['aes-256-gcm', 'xchacha20-poly1305']);
   expect(suites.map((suite) => aeadBySuite(suite).id)).toEqual([0, 0xf1]);
   expect([0, 0xf1].map((id) => aeadById(id).suite)).toEqual(suites);
-  for (const { keyBytes, tagBytes, rotationMaskBits } of [aes256Gcm, xchacha20Poly1305]) {
+  for (const { keyBytes, tagBytes, rotationMaskBits } of [aes256Gcm, xaes256Gcm, xchacha20Poly1305]) {
     expect([keyBytes, tagBytes, rotationMaskBits]).toEqual([32, 16, 20]);
   }
 });
 
-test('unknown suites are refused by name and by id, 0xF2 of mutable bodies among them', () => {
-  expect(() => aeadBySuite('aes-128-gcm' as Suite)).toThrow(
-    expect.objectContaining({
-      code: 'ERR_VOLSEAL_UNSUPPORTED_SUITE',
-      message: 'unknown suite "aes-128-gcm"',
-      hint: 'suites: aes-256-gcm, xchacha20-poly1305',
-    }),
+test('a mutable body has a cipher of 24-byte nonces under either name', () => {
+  const mutable = suites.map((suite) => aeadBySuite(suite, 'mutable'));
+  expect(mutable.map(({ id, cipher, nonceBytes }) => [id, cipher, nonceBytes])).toEqual([
+    [0xf2, 'xaes-256-gcm', 24],
+    [0xf1, 'xchacha20-poly1305', 24],
+  ]);
+  expect(mutable.map(({ id }) => aeadById(id, 'mutable'))).toEqual(mutable);
+});
+
+const refused = (message: string): unknown =>
+  expect.objectContaining({
+    code: 'ERR_VOLSEAL_UNSUPPORTED_SUITE',
+    message: expect.stringContaining(message) as string,
+    hint: expect.stringMatching(/\w/) as string,
+  });
+
+test.each<BodyUse>(['write-once', 'mutable'])(
+  'unknown suites of a %s body are refused by name and by id',
+  (use) => {
+    expect(() => aeadBySuite('aes-128-gcm' as Suite, use)).toThrow(refused('unknown suite "aes-128-gcm"'));
+    expect(() => aeadBySuite('xaes-256-gcm' as Suite, use)).toThrow(refused('unknown suite "xaes-256-gcm"'));
+    for (const id of [1, 2, 0x7f, 0xf0, 0xf3, 0xff]) {
+      expect(() => aeadById(id, use)).toThrow(refused(`unknown suite (AEAD id ${id})`));
+    }
+  },
+);
+
+test('the id of the other kind of body is refused by the name of its cipher', () => {
+  expect(() => aeadById(0xf2)).toThrow(
+    refused('xaes-256-gcm (AEAD id 242) is no suite of a write-once body'),
   );
-  for (const id of [1, 2, 0x7f, 0xf0, 0xf2, 0xff]) {
-    expect(() => aeadById(id)).toThrow(
-      expect.objectContaining({
-        code: 'ERR_VOLSEAL_UNSUPPORTED_SUITE',
-        message: expect.stringContaining(`AEAD id ${id}`) as string,
-      }),
-    );
-  }
+  expect(() => aeadById(0, 'mutable')).toThrow(
+    refused('aes-256-gcm (AEAD id 0) is no suite of a mutable body'),
+  );
 });

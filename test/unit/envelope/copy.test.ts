@@ -6,6 +6,7 @@ import { concatBytes, hex, readU32, u16, u32 } from '../../../src/bytes.ts';
 import { headerMacKey } from '../../../src/envelope/body.ts';
 import {
   encodeHalf,
+  encodeNextHalf,
   findCopy,
   type HeaderContent,
   type HeaderCopy,
@@ -15,6 +16,7 @@ import {
 import { parseSlot } from '../../../src/envelope/v1/slot.ts';
 import { Secret } from '../../../src/secret.ts';
 import { type ReferenceCopy, referenceContext, referenceCopy } from '../../reference/header.ts';
+import { bigEndian } from '../../reference/keys.ts';
 import { referenceParts } from '../../reference/sealed.ts';
 
 const dataKey = new Uint8Array(32).fill(0xdd);
@@ -116,6 +118,43 @@ test('encoded as the reference does, zero to the end of the half, and read back'
   );
 });
 
+test('the next half says what the copy says, but for its index, its generation and its state', () => {
+  fc.assert(
+    fc.property(
+      content,
+      fc.integer({ min: 1, max: 2 ** 53 - 1 }),
+      fc.constantFrom<0 | 1>(0, 1),
+      (before, generation, halfIndex) => {
+        const floeHeader = concatBytes(Uint8Array.of(0xf2), base.floeHeader.subarray(1, 10), before.iv);
+        const fixed = { ...before, bodyKind: 2, floeHeader };
+        const first = referenceCopy(
+          {
+            ...fixed,
+            generation: BigInt(before.generation),
+            state: concatBytes(bigEndian(1n, 8), bigEndian(44n, 8), new Uint8Array(32)),
+          },
+          dataKey,
+        );
+        const { copy } = findCopy(first, before.halfIndex) as { copy: HeaderCopy };
+        const state = { syncSeq: 7, bodyBytes: 9_000, acc: new Uint8Array(32) };
+        const half = encodeNextHalf(copy, halfIndex, generation, state, macKey());
+        const expected = referenceCopy(
+          {
+            ...fixed,
+            halfIndex,
+            generation: BigInt(generation),
+            state: concatBytes(bigEndian(7n, 8), bigEndian(9_000n, 8), new Uint8Array(32)),
+          },
+          dataKey,
+        );
+        expect(half).toHaveLength(before.regionBytes / 2);
+        expect(hex(half.subarray(0, expected.length))).toBe(hex(expected));
+        expect(half.subarray(expected.length).every((byte) => byte === 0)).toBe(true);
+      },
+    ),
+  );
+});
+
 test('the fields stand where the document has them', () => {
   const copy = referenceCopy({ ...base, halfIndex: 1, generation: 0x0102030405n }, dataKey);
   expect(hex(copy.subarray(0, 12))).toBe('8956534c0d0a1a0a0001010c');
@@ -134,6 +173,12 @@ describe('a field out of its bounds, though the checksum matches', () => {
     floeHeader.set(bytes, at);
     return floeHeader;
   };
+  /** A mutable body of `bodyBytes` in segments of 4,096. */
+  const mutable = (bodyBytes: bigint, state: Uint8Array = new Uint8Array(48)): Partial<ReferenceCopy> => ({
+    bodyKind: 2,
+    floeHeader: floe(0, Uint8Array.of(0xf2)),
+    state: concatBytes(state.subarray(0, 8), bigEndian(bodyBytes, 8), state.subarray(16)),
+  });
 
   test.each<[string, Partial<ReferenceCopy>, string, string]>([
     ['body kind 0', { bodyKind: 0 }, 'UNSUPPORTED_FEATURE', 'kind of body (0)'],
@@ -151,11 +196,38 @@ describe('a field out of its bounds, though the checksum matches', () => {
       'HEADER_INVALID',
       'state',
     ],
+    ['a mutable body of 2^53 bytes', mutable(2n ** 53n), 'HEADER_INVALID', 'state'],
     [
-      'a mutable state past 2^53',
-      { bodyKind: 2, state: new Uint8Array(48).fill(0xff, 8, 16) },
+      'a mutable body after 2^53 syncs',
+      mutable(44n, new Uint8Array(48).fill(0x20, 1, 2)),
       'HEADER_INVALID',
       'state',
+    ],
+    ['a mutable body of no bytes', mutable(0n), 'HEADER_INVALID', 'a body of 0 bytes'],
+    ['a mutable body without room for a segment', mutable(43n), 'HEADER_INVALID', 'a body of 43 bytes'],
+    [
+      'a mutable body whose last segment has no room',
+      mutable(4_096n + 43n),
+      'HEADER_INVALID',
+      'a body of 4139 bytes',
+    ],
+    [
+      'a mutable body with the reserved part of its state set',
+      mutable(44n, new Uint8Array(48).fill(1, 47)),
+      'UNSUPPORTED_FEATURE',
+      'offset 134',
+    ],
+    [
+      'a mutable body of a suite that is sealed once',
+      { ...mutable(44n), floeHeader: floe(0, Uint8Array.of(0)) },
+      'UNSUPPORTED_SUITE',
+      'aes-256-gcm (AEAD id 0) is no suite of a mutable body',
+    ],
+    [
+      'a mutable body of an unknown suite',
+      { ...mutable(44n), floeHeader: floe(0, Uint8Array.of(0xf3)) },
+      'UNSUPPORTED_SUITE',
+      'AEAD id 243',
     ],
     [
       'a context out of order',
@@ -207,7 +279,7 @@ describe('a field out of its bounds, though the checksum matches', () => {
       'the suite of mutable bodies',
       { floeHeader: floe(0, Uint8Array.of(0xf2)) },
       'UNSUPPORTED_SUITE',
-      'AEAD id 242',
+      'xaes-256-gcm (AEAD id 242) is no suite of a write-once body',
     ],
     ['an unknown key derivation', { floeHeader: floe(1, Uint8Array.of(1)) }, 'UNSUPPORTED_SUITE', 'KDF id 1'],
     ['another length of the message IV', { floeHeader: floe(6, u32(16)) }, 'HEADER_INVALID', 'message IV'],
@@ -240,12 +312,14 @@ describe('a field out of its bounds, though the checksum matches', () => {
     expect(() => find(changes)).toThrow(refused(code, words));
   });
 
+  const lastSync = concatBytes(bigEndian(2n ** 53n - 1n, 8), new Uint8Array(40));
+
   test.each<[string, Partial<ReferenceCopy>]>([
     ['generation 2^53 - 1', { generation: 2n ** 53n - 1n }],
-    [
-      'a mutable body with a state',
-      { bodyKind: 2, state: Uint8Array.from({ length: 48 }, (_, i) => (i % 8 < 2 ? 0 : i)) },
-    ],
+    ['a mutable body without plaintext', mutable(44n)],
+    ['a mutable body with an empty last segment', mutable(4_096n + 44n)],
+    ['a mutable body of one whole segment, after 2^53 - 1 syncs', mutable(4_096n, lastSync)],
+    ['a mutable body of the other suite', { ...mutable(4_096n), floeHeader: floe(0, Uint8Array.of(0xf1)) }],
     ['8 slots', { slots: Array.from({ length: 8 }, () => slot) }],
     [
       'the largest context',

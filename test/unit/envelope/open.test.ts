@@ -241,9 +241,10 @@ describe('two generations', () => {
 
 test('a mutable body is named before any key is asked for', async () => {
   const keys = watched(keysOf(1));
-  expect(await codeOf(openWith(twoHalves({ bodyKind: 2 }, { bodyKind: 2 }), keys))).toBe(
-    'UNSUPPORTED_FEATURE',
-  );
+  const floeHeader = concatBytes(Uint8Array.of(0xf2), parts.floeHeader.subarray(1));
+  const state = concatBytes(new Uint8Array(15), Uint8Array.of(44), new Uint8Array(32));
+  const mutable = { bodyKind: 2, floeHeader, state };
+  expect(await codeOf(openWith(twoHalves(mutable, mutable), keys))).toBe('UNSUPPORTED_FEATURE');
   expect(keys.calls).toEqual([]);
 });
 

@@ -99,6 +99,22 @@ test('of several secrets the primary wraps and all unwrap', async () => {
   expect((await optionWins.wrap(dataKey, infoOf())).keyId).toBe(idOf(3));
 });
 
+test('a wrap under a named key, whichever is primary; an unknown one is missing', async () => {
+  const keys = flySecrets({
+    env: { VOLSEAL_SECRET_v1: textOf(1), VOLSEAL_SECRET_v2: textOf(2) },
+    primary: 'v1',
+  });
+  const wrapped = await keys.wrap(dataKey, infoOf({ keyId: idOf(2) }));
+  expect(wrapped.keyId).toBe(idOf(2));
+  expect(Buffer.from(wrapped.bytes.subarray(104)).toString()).toBe('v2');
+  const other = flySecrets({ env: { VOLSEAL_SECRET_any: textOf(2) } });
+  expect(hex(await other.unwrap(wrapped, infoOf()))).toBe(hex(dataKey));
+  await expect(keys.wrap(dataKey, infoOf({ keyId: idOf(3) }))).rejects.toMatchObject({
+    code: 'ERR_VOLSEAL_KEY_MISSING',
+    message: expect.stringContaining(idOf(3)) as string,
+  });
+});
+
 test('without a primary several secrets still unwrap', async () => {
   const old = await flySecrets({ env: { VOLSEAL_SECRET_v1: textOf(1) } }).wrap(dataKey, infoOf());
   const keys = flySecrets({ env: { VOLSEAL_SECRET_v1: textOf(1), VOLSEAL_SECRET_v2: textOf(2) } });

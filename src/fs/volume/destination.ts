@@ -1,0 +1,105 @@
+/** Where a new content goes, and whether somebody is still writing to what is there. */
+
+import type { BigIntStats } from 'node:fs';
+
+import { errnoError, hasErrno } from '../../errno.ts';
+import { findHeader } from '../../envelope/region.ts';
+import { minProviderRegionBytes } from '../../limits.ts';
+import type { System } from '../../os/system.ts';
+import { writeLockName } from '../file/environment.ts';
+import { readUpTo } from '../header/descriptor-bytes.ts';
+import type { Mounted } from './mounted.ts';
+import { type Entry, readNoFollow } from './paths.ts';
+
+/** The name that is made or replaced. To be released. */
+export interface Destination extends Entry {
+  /** What is there now. */
+  readonly known: BigIntStats | 'absent';
+  /** It must not be there, also when somebody else makes it meanwhile. */
+  readonly exclusive: boolean;
+}
+
+/**
+ * Finds out where the content of a path goes. Links are followed, unless it must be a new file.
+ * @throws errno ENOENT, ENOTDIR, ELOOP; EISDIR for a directory; EEXIST; EINVAL for what is not a regular file or for a
+ *   reserved name; VolsealError `ERR_VOLSEAL_OUTSIDE_VOLUME`
+ */
+export async function destinationOf(
+  { paths, system }: Mounted,
+  path: string,
+  exclusive: boolean,
+): Promise<Destination> {
+  let entry = await paths.entry(path, 'refused');
+  try {
+    // What makes files does not look at what is there when the path asks for a directory.
+    if (entry.slash) throw errnoError('EISDIR', 'open');
+    for (let links = 0; ; links++) {
+      const known = await system.lstat(entry.systemPath).catch((error: unknown): 'absent' => {
+        if (hasErrno(error, 'ENOENT')) return 'absent';
+        throw error;
+      });
+      if (known !== 'absent' && exclusive) throw errnoError('EEXIST', 'open');
+      if (known === 'absent' || !known.isSymbolicLink()) {
+        checkKind(known);
+        return { ...entry, known, exclusive };
+      }
+      if (links === mostLinks) throw errnoError('ELOOP', 'open');
+      const next = await paths.linked(entry, await system.readlink(entry.systemPath), path, 'refused');
+      await entry.release();
+      entry = next;
+    }
+  } catch (error) {
+    await entry.release();
+    throw error;
+  }
+}
+
+/** As many links in a row as Linux follows. */
+const mostLinks = 40;
+
+function checkKind(known: BigIntStats | 'absent'): void {
+  if (known === 'absent') return;
+  if (known.isDirectory()) throw errnoError('EISDIR', 'open');
+  if (!known.isFile()) {
+    throw errnoError('EINVAL', 'open', undefined, undefined, { detail: 'it is not a regular file' });
+  }
+}
+
+/**
+ * Looks at the file that a new content would replace. One that is open for writing in this process may be: its handles
+ * keep what they have open, as on any POSIX system.
+ * @returns the id of that file; undefined when it is in use here, not a sealed one, or too damaged to tell
+ * @throws errno EBUSY with `holderPid` while another process writes to it: what it writes later would be lost
+ */
+export async function checkReplaceable(
+  { environment, files, system }: Mounted,
+  { known, systemPath }: Destination,
+): Promise<Uint8Array | undefined> {
+  if (known === 'absent') return undefined;
+  if (files.find(known)?.writable === true) return undefined;
+  const fileId = await fileIdAt(system, systemPath);
+  if (fileId === undefined) return undefined;
+  const holder = await environment.locks.holder(writeLockName(fileId));
+  if (holder === undefined) return fileId;
+  const { pid } = holder;
+  const who = pid === process.pid ? 'this process, through another volume or thread,' : `process ${pid}`;
+  const detail = `${who} has it open for writing`;
+  throw errnoError('EBUSY', 'open', undefined, undefined, { detail, holderPid: pid });
+}
+
+async function fileIdAt(system: System, systemPath: string): Promise<Uint8Array | undefined> {
+  let descriptor: number;
+  try {
+    descriptor = await system.open(systemPath, readNoFollow);
+  } catch {
+    return undefined; // it may be replaced all the same
+  }
+  try {
+    const start = await readUpTo(system, descriptor, new Uint8Array(minProviderRegionBytes), 0);
+    return findHeader(start).header.fileId;
+  } catch {
+    return undefined; // a plaintext file, or one that nobody can open any more
+  } finally {
+    await system.close(descriptor);
+  }
+}

@@ -1,0 +1,26 @@
+/** An open volume, as the functions of its API see it. */
+
+import type { System } from '../../os/system.ts';
+import type { FileEnvironment } from '../file/environment.ts';
+import type { OpenFiles } from '../handle/open-files.ts';
+import type { KnownJournals } from './known-journals.ts';
+import type { VolumePaths } from './paths.ts';
+
+export interface Mounted {
+  readonly system: System;
+  readonly environment: FileEnvironment;
+  readonly paths: VolumePaths;
+  /** Those that handles are open on. */
+  readonly files: OpenFiles;
+  /** Undefined where times of change are not to be relied on. */
+  readonly journals: KnownJournals | undefined;
+  /** Aborted when the volume begins to close: streams that nobody has ended yet will not be. */
+  readonly closing: AbortSignal;
+  /** Aborted some seconds later: who still waits for somebody else's data gives up. */
+  readonly givingUp: AbortSignal;
+}
+
+/** Whether what is done is on the disk before it is said to be done. */
+export function isDurable({ environment }: Mounted): boolean {
+  return environment.durability === 'sync';
+}

@@ -1,0 +1,76 @@
+/** Writing a whole file: atomic, and on the disk when it ends if the volume is durable. */
+
+import { throwIfAborted } from '../../options.ts';
+import { journalPath } from '../journal/read-journal.ts';
+import type { WritableData } from './data.ts';
+import { pieces, wholeData } from './data.ts';
+import { checkReplaceable, type Destination, destinationOf } from './destination.ts';
+import type { Mounted } from './mounted.ts';
+import { NewContent, type NewContentOptions, writeWhole } from './new-content.ts';
+
+export interface WriteRequest extends NewContentOptions {
+  readonly exclusive: boolean;
+  readonly encoding: BufferEncoding | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Replaces the content of a file, or makes it.
+ * @throws errno as `fs.promises.writeFile`, EBUSY with `holderPid`; VolsealError `ERR_VOLSEAL_OUTSIDE_VOLUME`,
+ *   `ERR_VOLSEAL_ABORTED` and what the keyring throws
+ */
+export async function writeWholeFile(
+  mounted: Mounted,
+  path: string,
+  data: WritableData,
+  request: WriteRequest,
+): Promise<void> {
+  const { encoding, exclusive, signal } = request;
+  throwIfAborted(signal);
+  const whole = wholeData(data, encoding);
+  await replacing(mounted, path, exclusive, async (destination) => {
+    const checkAborted = (): void => throwIfAborted(signal);
+    if (whole !== undefined) return writeWhole(mounted, destination, whole, request, checkAborted);
+    const content = await NewContent.start(mounted, destination, request);
+    try {
+      for await (const piece of pieces(data, encoding, [signal, mounted.givingUp])) {
+        await content.write([piece]);
+      }
+      checkAborted();
+      await content.commit();
+    } catch (error) {
+      await content.abort();
+      throw error;
+    }
+  });
+}
+
+/** Finds out where a new content goes, has it written there, and tidies up what the old one leaves behind. */
+export async function replacing<T>(
+  mounted: Mounted,
+  path: string,
+  exclusive: boolean,
+  write: (destination: Destination) => Promise<T>,
+): Promise<T> {
+  const { environment, system } = mounted;
+  // Another process may have made another volume key the primary one.
+  const [found, refreshed] = await Promise.allSettled([
+    destinationOf(mounted, path, exclusive),
+    environment.keyring.refresh(),
+  ]);
+  if (found.status === 'rejected') throw found.reason;
+  const destination = found.value;
+  try {
+    if (refreshed.status === 'rejected') throw refreshed.reason;
+    const replacedId = await checkReplaceable(mounted, destination);
+    const result = await write(destination);
+    const { known } = destination;
+    if (replacedId !== undefined && known !== 'absent' && known.nlink === 1n) {
+      // The journal of a writer that died: its file has no name any more.
+      await system.unlink(journalPath(environment.journalDirectory, replacedId)).catch(() => {});
+    }
+    return result;
+  } finally {
+    await destination.release();
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * A new file, or a new content of one, that is there as a whole or not at all: written under a temporary name in the
+ * same directory, synced, renamed, and the directory synced.
+ *
+ * System calls of a new file: lstat, open, [what is written], rename, close; durable: fsync, and open, fsync, close of
+ * the directory. Replacing one: fstat more. `known` saves the lstat.
+ */
+
+import { type BigIntStats, constants } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+import { errnoError, hasErrno } from '../errno.ts';
+import type { System } from './system.ts';
+import { temporaryName } from './temporary-name.ts';
+
+export interface ReplacingFileOptions {
+  /** Of a file that replaces none; the process's umask is taken off it, as `open` does. 0o666 by default. */
+  readonly mode?: number;
+  /** Who gets a file that replaces none. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Fail with EEXIST where something is already. */
+  readonly exclusive?: boolean;
+  /** What `lstat` of the path said just now, when the caller has asked already. */
+  readonly known?: BigIntStats | 'absent';
+}
+
+export interface CommitOptions {
+  /** Content and name are on the disk afterwards. Otherwise nothing is synced at all. */
+  readonly durable: boolean;
+  /** Leaves `fd` open; it is the caller's then. */
+  readonly keepOpen?: boolean;
+}
+
+const permissionBits = 0o7777n;
+
+interface Target {
+  readonly path: string;
+  readonly replaced: BigIntStats | undefined;
+}
+
+export class ReplacingFile {
+  /** Open for reading and writing, empty at first. */
+  readonly fd: number;
+  readonly temporaryPath: string;
+  readonly #system: System;
+  readonly #path: string;
+  readonly #target: Target;
+  readonly #options: ReplacingFileOptions;
+  #open = true;
+  #named = true;
+
+  private constructor(
+    system: System,
+    fd: number,
+    temporaryPath: string,
+    path: string,
+    target: Target,
+    options: ReplacingFileOptions,
+  ) {
+    this.#system = system;
+    this.fd = fd;
+    this.temporaryPath = temporaryPath;
+    this.#path = path;
+    this.#target = target;
+    this.#options = options;
+  }
+
+  /**
+   * A symbolic link is written through: what it points to is replaced, not the link. Throws EISDIR for a directory,
+   * EINVAL for anything else that is not a regular file, EEXIST with `exclusive`.
+   */
+  static async create(
+    system: System,
+    path: string,
+    options: ReplacingFileOptions = {},
+  ): Promise<ReplacingFile> {
+    const target = await targetOf(system, path, options);
+    const { replaced } = target;
+    if (replaced !== undefined) {
+      if (options.exclusive === true) throw errnoError('EEXIST', 'open', path);
+      if (replaced.isDirectory()) throw errnoError('EISDIR', 'open', path);
+      if (!replaced.isFile()) {
+        throw errnoError('EINVAL', 'open', path, undefined, { detail: 'not a regular file' });
+      }
+    }
+    const temporaryPath = join(dirname(target.path), temporaryName());
+    const mode = replaced === undefined ? (options.mode ?? 0o666) : temporaryMode(replaced);
+    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR;
+    const fd = await system.open(temporaryPath, flags, mode).catch((error: unknown) => {
+      throw concerning(error, 'open', path);
+    });
+    const file = new ReplacingFile(system, fd, temporaryPath, path, target, options);
+    try {
+      if (replaced === undefined && options.owner !== undefined) {
+        await system.fchown(fd, options.owner.uid, options.owner.gid);
+      }
+      return file;
+    } catch (error) {
+      await file.abort();
+      throw concerning(error, 'open', path);
+    }
+  }
+
+  /** Makes what was written the content of the path. After a failure call {@link abort}. */
+  async commit(options: CommitOptions): Promise<void> {
+    const system = this.#system;
+    const directoryPath = dirname(this.#target.path);
+    await this.#keepOwnerAndMode().catch((error: unknown) => {
+      throw concerning(error, 'open', this.#path);
+    });
+    // Opened before the rename: a failure still changes nothing then.
+    let directory: number | undefined;
+    if (options.durable) {
+      const [synced, opened] = await Promise.allSettled([
+        system.fsync(this.fd),
+        openDirectory(system, directoryPath),
+      ]);
+      if (opened.status === 'fulfilled') directory = opened.value;
+      const failed = [synced, opened].find(({ status }) => status === 'rejected');
+      if (failed !== undefined) {
+        if (directory !== undefined) await system.close(directory).catch(() => {});
+        throw concerning((failed as PromiseRejectedResult).reason, 'fsync', this.#path);
+      }
+    }
+    try {
+      // Without a sync it is the last call that may tell of a failed write (NFS, quotas), so it comes before the rename.
+      if (options.keepOpen !== true) {
+        this.#open = false;
+        await system.close(this.fd);
+      }
+      if (this.#options.exclusive === true) await this.#moveWithoutReplacing();
+      else await system.rename(this.temporaryPath, this.#target.path);
+      this.#named = false;
+      if (directory !== undefined) await system.fsync(directory);
+      this.#open = false;
+    } catch (error) {
+      throw concerning(error, 'rename', this.#path);
+    } finally {
+      if (directory !== undefined) await system.close(directory).catch(() => {});
+    }
+  }
+
+  /** Leaves everything as it was; never throws. After a `commit` that succeeded it does nothing. */
+  async abort(): Promise<void> {
+    if (this.#open) await this.#system.close(this.fd).catch(() => {});
+    this.#open = false;
+    if (this.#named) await this.#system.unlink(this.temporaryPath).catch(() => {});
+    this.#named = false;
+  }
+
+  async #keepOwnerAndMode(): Promise<void> {
+    const { replaced } = this.#target;
+    if (replaced === undefined) return;
+    const own = await this.#system.fstat(this.fd);
+    const given = own.uid !== replaced.uid || own.gid !== replaced.gid;
+    if (given) {
+      // Only root may give files away; others keep the file as their own.
+      await this.#system.fchown(this.fd, Number(replaced.uid), Number(replaced.gid)).catch(() => {});
+    }
+    const mode = replaced.mode & permissionBits;
+    // A change of owner takes the set-user-id bits away.
+    if (given || (own.mode & permissionBits) !== mode) await this.#system.fchmod(this.fd, Number(mode));
+  }
+
+  /** `rename` would replace a file that appeared meanwhile; `link` refuses to. */
+  async #moveWithoutReplacing(): Promise<void> {
+    const system = this.#system;
+    try {
+      await system.link(this.temporaryPath, this.#target.path);
+    } catch (error) {
+      if (!hasErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error;
+      // No hard links on this file system: take the name first, then replace what is certainly ours.
+      const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
+      await system.close(await system.open(this.#target.path, flags, 0o600));
+      try {
+        await system.rename(this.temporaryPath, this.#target.path);
+      } catch (cause) {
+        await system.unlink(this.#target.path).catch(() => {});
+        throw cause;
+      }
+      return;
+    }
+    // The file is where it belongs; a second name that cannot be taken away now is removed as a stale one later.
+    await system.unlink(this.temporaryPath).catch(() => {});
+  }
+}
+
+/** Open to its future readers from the start, unless that takes a change of owner: then to nobody else before it. */
+function temporaryMode(replaced: BigIntStats): number {
+  const isOurs = Number(replaced.uid) === process.geteuid?.() && Number(replaced.gid) === process.getegid?.();
+  return isOurs ? Number(replaced.mode & 0o777n) : 0o600;
+}
+
+/** Replaces a file by these bytes, or makes it. */
+export async function replaceFile(
+  system: System,
+  path: string,
+  parts: readonly Uint8Array[],
+  options: ReplacingFileOptions & CommitOptions,
+): Promise<void> {
+  const file = await ReplacingFile.create(system, path, options);
+  try {
+    await writeParts(system, file.fd, parts, path);
+    await file.commit({ durable: options.durable });
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+}
+
+async function writeParts(
+  system: System,
+  fd: number,
+  parts: readonly Uint8Array[],
+  path: string,
+): Promise<void> {
+  let rest = parts.filter((part) => part.length > 0);
+  let fileOffset = 0;
+  while (rest.length > 0) {
+    let written = await system.writev(fd, rest, fileOffset).catch((error: unknown) => {
+      throw concerning(error, 'write', path);
+    });
+    if (written === 0) throw errnoError('EIO', 'write', path, undefined, { detail: 'nothing was written' });
+    fileOffset += written;
+    const left: Uint8Array[] = [];
+    for (const part of rest) {
+      if (written < part.length) left.push(written === 0 ? part : part.subarray(written));
+      written = Math.max(0, written - part.length);
+    }
+    rest = left;
+  }
+}
+
+/** Puts the entries of a directory on the disk: what was made, renamed or removed in it stays so. */
+export async function syncDirectory(system: System, path: string): Promise<void> {
+  const directory = await openDirectory(system, path);
+  if (directory === undefined) return;
+  try {
+    await system.fsync(directory);
+  } finally {
+    await system.close(directory).catch(() => {});
+  }
+}
+
+async function openDirectory(system: System, path: string): Promise<number | undefined> {
+  // Windows has no directories to sync.
+  if (process.platform === 'win32') return undefined;
+  return system.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+}
+
+/** As many links in a row as Linux follows. */
+const maxLinks = 40;
+
+/** Where a path leads, also when nothing is there yet. */
+async function targetOf(system: System, path: string, options: ReplacingFileOptions): Promise<Target> {
+  let target = path;
+  let { known } = options;
+  for (let links = 0; links <= maxLinks; links++) {
+    const stats = known ?? (await lstatIfThere(system, target));
+    known = undefined;
+    if (stats === 'absent') return { path: target, replaced: undefined };
+    // `open` with O_EXCL does not follow a link either.
+    if (!stats.isSymbolicLink() || options.exclusive === true) return { path: target, replaced: stats };
+    target = await followLink(system, target).catch((error: unknown) => {
+      throw concerning(error, 'open', path);
+    });
+  }
+  throw errnoError('ELOOP', 'open', path);
+}
+
+async function followLink(system: System, path: string): Promise<string> {
+  return resolve(await system.realpath(dirname(path)), await system.readlink(path));
+}
+
+async function lstatIfThere(system: System, path: string): Promise<BigIntStats | 'absent'> {
+  return system.lstat(path).catch((error: unknown): 'absent' => {
+    if (hasErrno(error, 'ENOENT')) return 'absent';
+    throw concerning(error, 'open', path);
+  });
+}
+
+/** The same error about the path that the caller knows, not about the temporary one. */
+function concerning(error: unknown, syscall: string, path: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (!(error instanceof Error) || code === undefined || (error as NodeJS.ErrnoException).path === path) {
+    return error;
+  }
+  return errnoError(code, syscall, path, undefined, { cause: error });
+}
