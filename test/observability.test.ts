@@ -4,7 +4,7 @@
  */
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -23,8 +23,10 @@ import {
   EncryptionStream,
   encrypt,
   encryptFile,
+  initVolume,
   type KeyProvider,
   openEncrypted,
+  openVolume,
 } from '../src/index.ts';
 import { Keyring } from '../src/keyring/keyring.ts';
 import { flySecrets } from '../src/kms/index.ts';
@@ -355,6 +357,43 @@ describe('warnings of a volume', () => {
         path: at('volume/.volseal/keyring.json'),
       },
     ]);
+  });
+
+  it('a directory of its own was lost', async () => {
+    mkdirSync(at('lost'));
+    await initVolume(at('lost'), { keys });
+    rmdirSync(at('lost/.volseal/locks'));
+    const told = await published(async () => (await openVolume(at('lost'), { keys })).close());
+    expect(told['volseal:warning']).toEqual([
+      {
+        code: 'directory-made-again',
+        message: '.volseal/locks was missing and has been made again',
+        path: at('lost/.volseal/locks'),
+      },
+    ]);
+  });
+
+  it('a journal is older than its file', async () => {
+    mkdirSync(at('old'));
+    await initVolume(at('old'), { keys });
+    const journals = at('old/.volseal/journal');
+    const volume = await openVolume(at('old'), { keys });
+    const handle = await volume.open('log', 'w');
+    await handle.write('first');
+    await handle.sync();
+    const [name = ''] = readdirSync(journals);
+    const early = readFileSync(join(journals, name));
+    await handle.write('second');
+    await handle.sync();
+    await handle.close();
+    await volume.close();
+    writeFileSync(join(journals, name), early);
+    const again = await openVolume(at('old'), { keys });
+    const told = await published(async () => {
+      expect(await again.readFile('log', 'utf8')).toBe('firstsecond');
+    });
+    await again.close();
+    expect(told['volseal:warning']?.map(({ code }) => code)).toEqual(['journal-ignored']);
   });
 });
 

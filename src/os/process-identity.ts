@@ -60,8 +60,10 @@ function readIdentity(): ProcessIdentity {
     if (/^[0-9a-f]{32}$/.test(bootId) && Number.isSafeInteger(threadId) && state !== undefined) {
       return { bootId, pid, threadId, startTime: state.startTime };
     }
-  } catch {
-    // no /proc, or no leave to read it
+  } catch (error) {
+    // Only where there is no /proc, or no leave to read it: taken for another boot, this process would count as dead.
+    if (!['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error;
   }
   return { bootId: '', pid, threadId: pid, startTime: '' };
 }
@@ -104,7 +106,10 @@ export function isAlive(identity: ProcessIdentity): boolean {
   let stat: string;
   try {
     stat = readProc(`/proc/${pid}/task/${threadId}/stat`);
-  } catch {
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Whoever cannot look (too many open files) must not take a living holder for a dead one.
+    if (code !== 'ENOENT' && code !== 'ESRCH' && code !== 'EACCES' && code !== 'EPERM') throw error;
     // Gone, or hidden from other users (hidepid): then its pid is all there is to go by. Threads of our own are seen.
     return pid !== self.pid && pidExists(pid);
   }

@@ -62,7 +62,8 @@ beforeAll(async () => {
       sealed: both((bytes, half) => flip(bytes, at(half, 'flags'))),
     },
     {
-      code: 'ERR_VOLSEAL_UNSUPPORTED_FEATURE',
+      // of a mutable body, whose suites are others
+      code: 'ERR_VOLSEAL_UNSUPPORTED_SUITE',
       sealed: both((bytes, half) => put(bytes, at(half, 'body kind'), Uint8Array.of(2))),
     },
     {

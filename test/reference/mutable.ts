@@ -42,7 +42,7 @@ export function referenceVolumeSlot(
 }
 
 /** The 48 bytes of a state. */
-export function referenceState(syncSeq: bigint, bodyBytes: bigint): Uint8Array {
+function referenceState(syncSeq: bigint, bodyBytes: bigint): Uint8Array {
   return concatBytes(bigEndian(syncSeq, 8), bigEndian(bodyBytes, 8), new Uint8Array(32));
 }
 

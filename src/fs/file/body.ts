@@ -97,9 +97,12 @@ export class Body {
     return this.dirty.size * this.layout.plainSegmentBytes;
   }
 
-  /** The plaintext of a segment when it is in memory as such, to be read before control is given up. */
-  plainOf(index: number): Uint8Array | undefined {
-    return this.dirty.get(index) ?? this.cache.get(index);
+  /**
+   * The plaintext of a segment when it is in memory as such, to be read before control is given up.
+   * @param passing whether it is read by someone who goes through the file: that does not make it worth keeping
+   */
+  plainOf(index: number, passing: boolean): Uint8Array | undefined {
+    return this.dirty.get(index) ?? (passing ? this.cache.peek(index) : this.cache.get(index));
   }
 
   /** Makes a segment dirty whose plaintext is known: `plain` becomes the body's. */

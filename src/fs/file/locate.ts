@@ -97,12 +97,12 @@ function pendingState(
 }
 
 function ignored(message: string, path: string): void {
-  publishWarning({ code: 'journal-ignored', message, path });
+  publishWarning({ code: 'journal-ignored', message, ...(path !== '' && { path }) });
 }
 
 /** Looks again so often, with so much time in between, while another process is writing. */
 export const attempts = 5;
-export const pauseMs = 20;
+const pauseMs = 20;
 
 /** Whether another process has the file open for writing. */
 export async function writerIsLive(env: FileEnvironment, fileId: Uint8Array): Promise<boolean> {

@@ -7,40 +7,28 @@
 
 import type { BigIntStats } from 'node:fs';
 
-import { errnoError, hasErrno } from '../../errno.ts';
-import { withPath } from '../../errors.ts';
-import { uninitialised } from '../../memory.ts';
-import { readUpTo } from '../header/descriptor-bytes.ts';
-import { type FileHeader, openHeader } from '../header/file-header.ts';
+import { errnoError } from '../../errno.ts';
+import type { FileHeader } from '../header/file-header.ts';
 import { JournalWriter } from '../journal/journal-writer.ts';
-import { SyncFailure } from '../journal/sync-failure.ts';
 import type { HeldLock } from '../locks/file-locks.ts';
-import { Body } from './body.ts';
+import type { Body } from './body.ts';
 import { Committer } from './committer.ts';
+import { Condition } from './condition.ts';
 import { Editor } from './editor.ts';
 import { type FileEnvironment, lockForWriting } from './environment.ts';
-import { attempts, journalIdentity, type Located, locateForReading, pause, writerIsLive } from './locate.ts';
+import { findFile, type Found, type OpenFileOptions, type Taken } from './find-file.ts';
+import { journalIdentity, type Located } from './locate.ts';
 import { segmentOpener } from './open-segment.ts';
-import { Placed } from './placed.ts';
-import { type KnownHeader, recover, type Recovered } from './recover.ts';
+import { OtherWriters } from './other-writers.ts';
+import type { Placed } from './placed.ts';
+import { recover } from './recover.ts';
 import { Segments } from './segments.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { keepWriteTime, type WantedTimes } from './times.ts';
-import { verifyWriteOnce, writeOnceError } from './write-once.ts';
+import { writeOnceError } from './write-once.ts';
 
-export type { FileEnvironment, FileOwner } from './environment.ts';
-
-export interface OpenFileOptions {
-  /** For errors: as the caller named it. */
-  readonly path: string;
-  readonly write: boolean;
-  /** What `fstat` said of the descriptor just now, when the caller has asked already: saves the call for a large write-once file. */
-  readonly stats?: BigIntStats | undefined;
-}
-
-/** Read with the header: a small file is there as a whole then, with one system call. */
-const startBytes = 20_480;
-const headerStartBytes = 4_096;
+export type { FileEnvironment } from './environment.ts';
+export type { OpenFileOptions } from './find-file.ts';
 
 /** What a file that is open for writing has beyond one that is not. */
 interface Writing {
@@ -49,49 +37,56 @@ interface Writing {
   readonly editor: Editor;
 }
 
-/** A file as it was found, and what was found with it. */
-interface Found {
-  readonly header: FileHeader;
-  readonly body: Body;
-  readonly placed: Placed;
-  readonly region: Uint8Array;
-}
-
 export class OpenFile {
   readonly #env: FileEnvironment;
   readonly #path: string;
   readonly #body: Body;
   readonly #placed: Placed;
   readonly #segments: Segments;
+  readonly #others: OtherWriters;
+  readonly #condition: Condition;
   readonly #queue: SerialQueue = new SerialQueue();
   #header: FileHeader;
   #region: Uint8Array;
   #writing: Writing | undefined;
-  #refreshing: Promise<boolean> | undefined;
   #closing: Promise<void> | undefined;
-  /** Why nothing works any more. */
-  #poison: { readonly cause: unknown } | undefined;
   #readsUnderWay = 0;
   #readsDone: (() => void) | undefined;
   #writtenMs = 0;
   #times: WantedTimes | undefined;
 
-  private constructor(env: FileEnvironment, path: string, found: Found) {
+  private constructor(env: FileEnvironment, path: string, { body, header, placed, region, taken }: Found) {
     this.#env = env;
     this.#path = path;
-    this.#header = found.header;
-    this.#region = found.region;
-    this.#body = found.body;
-    this.#placed = found.placed;
-    this.#segments = new Segments({
-      body: found.body,
-      placed: found.placed,
-      open: segmentOpener(found.header),
-      check: () => {
-        this.#checkSound('read');
+    this.#header = header;
+    this.#region = region;
+    this.#body = body;
+    this.#placed = placed;
+    this.#condition = new Condition(path);
+    this.#others = new OtherWriters({
+      env,
+      path,
+      body,
+      placed,
+      queue: this.#queue,
+      header: () => this.#header,
+      region: () => this.#region,
+      mayChange: () =>
+        this.#writing === undefined && this.#closing === undefined && this.#header.kind === 'mutable',
+      install: (located) => {
+        this.#install(located, located.overlay);
       },
-      onUnreadable: async (error, attempt) => this.#onUnreadable(error, attempt),
     });
+    this.#segments = new Segments({
+      body,
+      placed,
+      open: segmentOpener(header),
+      check: () => {
+        this.#condition.check('read');
+      },
+      onUnreadable: async (error, attempt) => this.#others.excuse(error, attempt),
+    });
+    if (taken !== undefined) this.#startWriting(taken);
   }
 
   /**
@@ -102,103 +97,23 @@ export class OpenFile {
    *   EACCES when the journal may not be read, and EPERM (see `isWriteOnceError`) for a write-once file with `write`
    */
   static async open(env: FileEnvironment, fd: number, options: OpenFileOptions): Promise<OpenFile> {
-    const { path, write } = options;
     try {
-      const start = await readUpTo(env.system, fd, uninitialised(write ? headerStartBytes : startBytes), 0);
-      const header = await openHeader(env.system, env.keyring, fd, start, path);
-      try {
-        if (header.kind === 'write-once') {
-          if (write) throw writeOnceError(path);
-          return await OpenFile.#openWriteOnce(env, fd, options, header, start);
-        }
-        // Of a header longer than what was read, all is read again: zeros are never equal to it.
-        const region = new Uint8Array(header.regionBytes);
-        if (start.length >= region.length) region.set(start.subarray(0, region.length));
-        const known = { header, region };
-        return write
-          ? await OpenFile.#openForWriting(env, fd, path, known)
-          : await OpenFile.#openForReading(env, fd, path, known, start);
-      } catch (error) {
-        header.wipe();
-        throw error;
-      }
+      return new OpenFile(env, options.path, await findFile(env, fd, options));
     } catch (error) {
       await env.system.close(fd).catch(() => {});
-      throw withPath(error instanceof SyncFailure ? error.cause : error, path);
+      throw new Condition(options.path).failed(error);
     }
   }
 
-  static async #openWriteOnce(
-    env: FileEnvironment,
-    fd: number,
-    { path, stats }: OpenFileOptions,
-    header: FileHeader,
-    start: Uint8Array,
-  ): Promise<OpenFile> {
-    const fileBytes =
-      start.length < startBytes ? start.length : Number((stats ?? (await env.system.fstat(fd))).size);
-    const body = new Body(header.layout, env.cache.forFile());
-    const placed = new Placed(env.system, fd, header.regionBytes, header.layout, start);
-    const file = new OpenFile(env, path, { header, body, placed, region: start.subarray(0, 0) });
-    body.takeShape(await verifyWriteOnce(file.#segments, fileBytes));
-    return file;
-  }
-
-  static async #openForReading(
-    env: FileEnvironment,
-    fd: number,
-    path: string,
-    known: KnownHeader,
-    start: Uint8Array,
-  ): Promise<OpenFile> {
-    const located = await locateForReading(env, fd, path, known);
-    const { header, region } = located;
-    if (header !== known.header) known.header.wipe();
-    const body = new Body(header.layout, env.cache.forFile());
-    // What was read before a change of the header may be from before it, too.
-    const usable = header === known.header ? start : undefined;
-    const placed = new Placed(env.system, fd, header.regionBytes, header.layout, usable);
-    body.install(located.state, located.shape, located.overlay);
-    return new OpenFile(env, path, { header, body, placed, region });
-  }
-
-  static async #openForWriting(
-    env: FileEnvironment,
-    fd: number,
-    path: string,
-    known: KnownHeader,
-  ): Promise<OpenFile> {
-    const lock = await lockForWriting(env, known.header.fileId, path);
-    try {
-      const recovered = await recover(env, fd, path, known, startBytes);
-      const { located, start } = recovered;
-      const { header } = located;
-      if (header !== known.header) known.header.wipe();
-      const body = new Body(header.layout, env.cache.forFile());
-      const placed = new Placed(env.system, fd, header.regionBytes, header.layout, start);
-      body.install(located.state, located.shape, new Map());
-      const file = new OpenFile(env, path, { header, body, placed, region: new Uint8Array(0) });
-      file.#startWriting(lock, recovered);
-      return file;
-    } catch (error) {
-      await lock.release().catch(() => {});
-      throw error;
-    }
-  }
-
-  #startWriting(lock: HeldLock, { stats }: Recovered): void {
+  #startWriting({ lock, stats }: Taken): void {
     const env = this.#env;
     const common = { env, path: this.#path, header: this.#header, body: this.#body, placed: this.#placed };
     const access = { mode: Number(stats.mode & 0o666n) | 0o600, owner: env.owner };
     const identity = journalIdentity(this.#header);
     const journal = new JournalWriter(env.system, env.journalDirectory, identity, access);
     const committer = new Committer({ ...common, journal });
-    const editor = new Editor({
-      path: this.#path,
-      maxGapBytes: env.maxGapBytes,
-      segments: this.#segments,
-      committer,
-    });
+    const { maxGapBytes } = env;
+    const editor = new Editor({ path: this.#path, maxGapBytes, segments: this.#segments, committer });
     this.#writing = { lock, committer, editor };
   }
 
@@ -239,9 +154,9 @@ export class OpenFile {
     const lock = await lockForWriting(env, this.fileId, this.#path);
     try {
       const known = { header: this.#header, region: this.#region };
-      const recovered = await recover(env, fd, this.#path, known, known.region.length);
-      this.#install(recovered.located, new Map());
-      this.#startWriting(lock, recovered);
+      const { located, stats } = await recover(env, fd, this.#path, known, known.region.length);
+      this.#install(located, new Map());
+      this.#startWriting({ lock, stats });
     } catch (error) {
       await lock.release().catch(() => {});
       throw error;
@@ -267,55 +182,10 @@ export class OpenFile {
   async refresh(): Promise<void> {
     this.#checkOpen('open');
     try {
-      await this.#refresh();
+      await this.#others.look();
     } catch (error) {
-      throw this.#failed(error);
+      throw this.#condition.failed(error);
     }
-  }
-
-  /** Whether anything was new. Several at a time share one look, unless it was under way before. */
-  async #refresh(): Promise<boolean> {
-    if (this.#writing !== undefined || this.#header.kind === 'write-once') return false;
-    if (this.#closing !== undefined) return false; // it would wait for the end, and the end for it
-    const current = this.#refreshing;
-    if (current !== undefined) await current.catch(() => {});
-    if (this.#refreshing !== undefined && this.#refreshing !== current) return this.#refreshing;
-    const look = this.#queue.run(async () => this.#look());
-    this.#refreshing = look;
-    try {
-      return await look;
-    } finally {
-      if (this.#refreshing === look) this.#refreshing = undefined;
-    }
-  }
-
-  async #look(): Promise<boolean> {
-    if (this.#writing !== undefined) return true; // somebody else made it writable meanwhile
-    this.#checkSound('open');
-    const known = { header: this.#header, region: this.#region };
-    const before = this.#body.committed;
-    const pendingBefore = this.#body.pending.size;
-    const located = await this.#placed.withDescriptor(async (fd) =>
-      locateForReading(this.#env, fd, this.#path, known),
-    );
-    const { overlay, state } = located;
-    const isNew =
-      located.header !== known.header ||
-      state.syncSeq !== before.syncSeq ||
-      state.bodyBytes !== before.bodyBytes ||
-      overlay.size !== pendingBefore;
-    if (isNew) this.#install(located, overlay);
-    return isNew;
-  }
-
-  /** A reader may have come in the middle of what another process was writing: it looks again before it believes the worst. */
-  async #onUnreadable(error: unknown, attempt: number): Promise<void> {
-    const isWriteOnce = this.#header.kind === 'write-once';
-    const isSystemError = (error as NodeJS.ErrnoException).syscall !== undefined;
-    if (this.#writing !== undefined || isWriteOnce || isSystemError || attempt >= attempts) throw error;
-    if (await this.#refresh()) return;
-    if (!(await writerIsLive(this.#env, this.fileId))) throw error;
-    await pause();
   }
 
   /**
@@ -330,11 +200,11 @@ export class OpenFile {
     plainOffset: number,
   ): number | Promise<number> {
     try {
-      if (this.#closing !== undefined || this.#poison !== undefined) this.#checkOpen('read');
+      if (this.#closing !== undefined || !this.#condition.isSound) this.#checkOpen('read');
       const read = this.#segments.read(target, targetOffset, length, plainOffset);
       return typeof read === 'number' ? read : this.#finishRead(read);
     } catch (error) {
-      return Promise.reject(this.#failed(error));
+      return Promise.reject(this.#condition.failed(error));
     }
   }
 
@@ -343,7 +213,7 @@ export class OpenFile {
     try {
       return await read;
     } catch (error) {
-      throw this.#failed(error);
+      throw this.#condition.failed(error);
     } finally {
       this.#readsUnderWay -= 1;
       if (this.#readsUnderWay === 0) this.#readsDone?.();
@@ -464,16 +334,16 @@ export class OpenFile {
       try {
         await work();
       } catch (error) {
-        failures.push(this.#failed(error));
+        failures.push(this.#condition.failed(error));
       }
     };
     const writing = this.#writing;
     if (writing !== undefined) {
       await attempt(async () => {
         // After a failure nothing more is written; it was told to whoever met it, unless something is lost only now.
-        if (this.#poison === undefined) await writing.committer.finish();
-        else if (this.#body.changed) this.#checkSound('close');
-        if (this.#poison === undefined) await this.#keepTimes();
+        if (this.#condition.isSound) await writing.committer.finish();
+        else if (this.#body.changed) this.#condition.check('close');
+        if (this.#condition.isSound) await this.#keepTimes();
       });
       await attempt(async () => writing.committer.close());
     }
@@ -497,36 +367,19 @@ export class OpenFile {
 
   #checkOpen(syscall: string): void {
     if (this.#closing !== undefined) throw errnoError('EBADF', syscall, this.#path);
-    this.#checkSound(syscall);
-  }
-
-  #checkSound(syscall: string): void {
-    if (this.#poison === undefined) return;
-    const { cause } = this.#poison;
-    throw errnoError((cause as NodeJS.ErrnoException).code ?? 'EIO', syscall, this.#path, undefined, {
-      detail:
-        'writing it failed before; what is on the disk is only known after it was closed and opened again',
-      cause,
-    });
+    this.#condition.check(syscall);
   }
 
   async #exclusive<T>(syscall: string, task: () => Promise<T>): Promise<T> {
     this.#checkOpen(syscall);
     return this.#queue.run(async () => {
-      this.#checkSound(syscall);
+      this.#condition.check(syscall);
       try {
         return await task();
       } catch (error) {
-        throw this.#failed(error);
+        throw this.#condition.failed(error);
       }
     });
-  }
-
-  /** What to throw for an error; some make the file unusable. */
-  #failed(error: unknown): unknown {
-    const failure = error instanceof SyncFailure ? error.cause : error;
-    if (error instanceof SyncFailure || hasErrno(error, 'EIO')) this.#poison ??= { cause: failure };
-    return withPath(failure, this.#path);
   }
 }
 

@@ -3,6 +3,7 @@
 import { VolsealError } from '../../errors.ts';
 import { openChecked } from '../../floe/diagnosis.ts';
 import type { FileHeader } from '../header/file-header.ts';
+import type { Placed } from './placed.ts';
 
 /**
  * Opens one segment of a file. The plaintext belongs to the caller.
@@ -35,6 +36,21 @@ export function segmentOpener(header: FileHeader): OpenSegment {
 /** Not the Buffer that node:crypto gives: parts of a Buffer cost three times as much to make. */
 function asBytes(plain: Uint8Array): Uint8Array {
   return new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength);
+}
+
+/** Reads one segment from its place in the file and opens it. The plaintext belongs to the caller. */
+export async function openPlaced(
+  placed: Placed,
+  open: OpenSegment,
+  index: number,
+  sealedBytes: number,
+  final: boolean,
+): Promise<Uint8Array> {
+  const fileOffset = placed.fileOffsetOf(index);
+  return placed.read(index, sealedBytes, (sealed) => {
+    if (sealed.length < sealedBytes) throw truncatedFile(fileOffset + sealed.length);
+    return open(sealed, index, final, fileOffset);
+  });
 }
 
 function tamperedSegment(index: number, offset: number): VolsealError {

@@ -29,6 +29,21 @@ function exactly(buffer: Uint8Array, bytes: number): Uint8Array {
   return buffer.length === bytes ? buffer : buffer.subarray(0, bytes);
 }
 
+/** Neighbouring segments. */
+interface Run {
+  readonly fileOffset: number;
+  readonly parts: Uint8Array[];
+}
+
+/** Shorter runs are written in one part. */
+const joinedBytes = 65_536;
+
+function bytesOf(parts: readonly Uint8Array[]): number {
+  let total = 0;
+  for (const part of parts) total += part.length;
+  return total;
+}
+
 /** A descriptor that is closed when nobody reads from it any more. */
 class SharedDescriptor {
   readonly fd: number;
@@ -138,30 +153,49 @@ export class Placed {
   async write(segments: readonly SealedSegment[]): Promise<void> {
     this.forgetStart();
     for (const { index, parts } of segments.slice(-1)) {
-      const sealedBytes = parts.reduce((sum, part) => sum + part.length, 0);
-      this.writtenEnd = Math.max(this.writtenEnd, this.fileOffsetOf(index) + sealedBytes);
+      this.writtenEnd = Math.max(this.writtenEnd, this.fileOffsetOf(index) + bytesOf(parts));
     }
     const runs = this.#runsOf(segments);
     let next = 0;
-    let failure: { readonly error: unknown } | undefined;
+    const failures: unknown[] = [];
     const writeRuns = async (): Promise<void> => {
-      while (failure === undefined) {
+      while (failures.length === 0) {
         const run = runs[next++];
         if (run === undefined) return;
         try {
-          await writeAll(this.#system, this.fd, run.parts, run.fileOffset);
+          await this.#writeRun(run);
         } catch (error) {
-          failure ??= { error };
+          failures.push(error);
         }
       }
     };
     await Promise.all(Array.from({ length: Math.min(writesAtATime, runs.length) }, writeRuns));
-    if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
+    if (failures.length > 0) throw failures[0];
   }
 
-  #runsOf(segments: readonly SealedSegment[]): { fileOffset: number; parts: Uint8Array[] }[] {
+  async #writeRun({ fileOffset, parts }: Run): Promise<void> {
+    const bytes = bytesOf(parts);
+    if (bytes > joinedBytes) {
+      await writeAll(this.#system, this.fd, parts, fileOffset);
+      return;
+    }
+    // One part is written much faster than a few, even with the copy.
+    const buffer = takeBuffer(bytes);
+    try {
+      let at = 0;
+      for (const part of parts) {
+        buffer.set(part, at);
+        at += part.length;
+      }
+      await writeAll(this.#system, this.fd, [exactly(buffer, bytes)], fileOffset);
+    } finally {
+      giveBuffer(buffer);
+    }
+  }
+
+  #runsOf(segments: readonly SealedSegment[]): Run[] {
     const most = Math.max(1, Math.floor(runBytes / this.layout.segmentBytes));
-    const runs: { fileOffset: number; parts: Uint8Array[] }[] = [];
+    const runs: Run[] = [];
     let before = -2;
     let count = 0;
     for (const { index, parts } of segments) {

@@ -11,7 +11,7 @@ import { removeJournal } from '../journal/journal-writer.ts';
 import { syncEntries } from '../journal/sync-failure.ts';
 import { type FileEnvironment, lockHeader } from './environment.ts';
 import { journalOf, type Located, weigh } from './locate.ts';
-import { segmentOpener, truncatedFile } from './open-segment.ts';
+import { openPlaced, segmentOpener, truncatedFile } from './open-segment.ts';
 import { Placed } from './placed.ts';
 
 /** The header may have changed before the lock was taken. */
@@ -98,12 +98,11 @@ function endOfPlaced({ header, overlay, state }: Located): number {
 async function verifyLast({ header, overlay, shape }: Located, placed: Placed): Promise<void> {
   const index = shape.segments - 1;
   const open = segmentOpener(header);
-  const fileOffset = placed.fileOffsetOf(index);
   const inJournal = overlay.get(index);
   const plain =
     inJournal === undefined
-      ? await placed.read(index, shape.lastSegmentBytes, (sealed) => open(sealed, index, true, fileOffset))
-      : open(inJournal, index, true, fileOffset);
+      ? await openPlaced(placed, open, index, shape.lastSegmentBytes, true)
+      : open(inJournal, index, true, placed.fileOffsetOf(index));
   plain.fill(0);
 }
 
@@ -113,11 +112,8 @@ async function saveState(
   { header, state }: Located,
   placed: Placed,
 ): Promise<void> {
-  const { bodyBytes, syncSeq } = header.state;
-  if (bodyBytes === state.bodyBytes && syncSeq === state.syncSeq) {
-    await placed.sync();
-    return;
-  }
+  // Also when it says so already: after a sync that failed, what is read back may be in memory alone, and the kernel takes
+  // it for written.
   const lock = await lockHeader(env, header.fileId, path);
   try {
     await header.writeState(env.system, placed.fd, { ...state, acc: emptyState.acc });

@@ -156,6 +156,11 @@ export class CachedFile {
     else plain.fill(0);
   }
 
+  /** As {@link get}, without counting as a use. */
+  peek(index: number): Uint8Array | undefined {
+    return this.#entries.get(index)?.plain;
+  }
+
   /** Gives a buffer back to the caller, who may change it. */
   take(index: number): Uint8Array | undefined {
     const entry = this.#entries.get(index);

@@ -2,7 +2,7 @@
 
 import { concatBytes } from '../../bytes.ts';
 import type { Body } from './body.ts';
-import { type OpenSegment, truncatedFile } from './open-segment.ts';
+import { openPlaced, type OpenSegment, truncatedFile } from './open-segment.ts';
 import { type Placed, runBytes } from './placed.ts';
 
 /** Segments that a read covers as wholes are kept for the next one if it covers few. */
@@ -52,22 +52,23 @@ export class Segments {
     const { body } = this;
     const end = Math.min(plainOffset + length, body.plainBytes);
     if (end <= plainOffset) return 0;
-    const at = this.#copyFromMemory(target, targetOffset - plainOffset, plainOffset, end);
+    const passing = plainOffset === this.#nextOffset;
+    const at = this.#copyFromMemory(target, targetOffset - plainOffset, plainOffset, end, passing);
     if (at === end) {
       this.#nextOffset = end;
       return end - plainOffset;
     }
-    return this.#readOn(target, targetOffset, length, plainOffset, at);
+    return this.#readOn(target, targetOffset, length, plainOffset, at, passing);
   }
 
   /** @returns up to where it got */
-  #copyFromMemory(target: Uint8Array, shift: number, from: number, end: number): number {
+  #copyFromMemory(target: Uint8Array, shift: number, from: number, end: number, passing: boolean): number {
     const { body } = this;
     const { plainSegmentBytes } = body.layout;
     let at = from;
     while (at < end) {
       const index = body.indexOf(at);
-      const plain = body.plainOf(index) ?? this.#openPending(index);
+      const plain = body.plainOf(index, passing) ?? this.#openPending(index);
       if (plain === undefined) return at;
       const begin = index * plainSegmentBytes;
       const until = Math.min(end, begin + plainSegmentBytes);
@@ -95,11 +96,11 @@ export class Segments {
     length: number,
     plainOffset: number,
     from: number,
+    passing: boolean,
   ): Promise<number> {
     const { body } = this;
     const shift = targetOffset - plainOffset;
-    const keepWhole =
-      plainOffset !== this.#nextOffset && length <= keptWholeSegments * body.layout.plainSegmentBytes;
+    const keepWhole = !passing && length <= keptWholeSegments * body.layout.plainSegmentBytes;
     let at = from;
     let retries = 0;
     let attempt = 0;
@@ -107,7 +108,7 @@ export class Segments {
       this.#check();
       // What was read from another process's file may have become shorter.
       const end = Math.min(plainOffset + length, body.plainBytes);
-      at = this.#copyFromMemory(target, shift, at, end);
+      at = this.#copyFromMemory(target, shift, at, end, passing);
       if (at >= end) break;
       const { placements } = body;
       const first = body.indexOf(at);
@@ -176,16 +177,6 @@ export class Segments {
     const parts = body.pending.get(index);
     if (parts !== undefined)
       return this.open(concatBytes(...parts), index, final, placed.fileOffsetOf(index));
-    return this.loadPlaced(index, body.sealedLengthOf(index), final);
-  }
-
-  /** As {@link load}, always from its place in the file. */
-  async loadPlaced(index: number, sealedBytes: number, final: boolean): Promise<Uint8Array> {
-    const { placed } = this;
-    const fileOffset = placed.fileOffsetOf(index);
-    return placed.read(index, sealedBytes, (sealed) => {
-      if (sealed.length < sealedBytes) throw truncatedFile(fileOffset + sealed.length);
-      return this.open(sealed, index, final, fileOffset);
-    });
+    return openPlaced(placed, this.open, index, body.sealedLengthOf(index), final);
   }
 }

@@ -5,7 +5,7 @@
  *     sync record = head ‖ table ‖ sealed segments ‖ MAC
  */
 
-import { createHmac, type Hmac } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 
 import { readU32, readU64, writeU32, writeU64 } from '../../bytes.ts';
 import {
@@ -153,7 +153,7 @@ function writeFront(
 }
 
 /** HMAC over what a record chains to; the record without its MAC follows. */
-export function startMac(key: Secret, previous: Uint8Array): Hmac {
+export function startMac(key: Secret, previous: Uint8Array): ReturnType<typeof createHmac> {
   return createHmac('sha256', key.keyObject()).update(previous);
 }
 

@@ -22,6 +22,9 @@ const mostKeptBytes = 8 * 2 ** 20;
 const mostExtendedBytes = 4 * 2 ** 20 + 65_536;
 /** Shorter records are joined: one part is written, and its MAC computed, faster than many. */
 const joinedBytes = 65_536;
+/** Memory for them, taken by one append at a time. What is in it is sealed. */
+const scratches: Uint8Array[] = [];
+const mostScratches = 4;
 
 export class JournalWriter {
   readonly #system: System;
@@ -37,7 +40,6 @@ export class JournalWriter {
   /** How long the file is; what lies behind the records that count is none that does. */
   #fileBytes = 0;
   #previous: Uint8Array;
-  #joined: Uint8Array | undefined;
 
   constructor(system: System, directory: string, identity: JournalIdentity, access: JournalAccess) {
     this.#system = system;
@@ -66,21 +68,22 @@ export class JournalWriter {
     }
     const isFirst = this.#bytes === 0;
     const start = isFirst ? this.#start : undefined;
-    const encoded = encodeRecord(this.#identity.key, this.#previous, record, { start, into: this.#scratch });
+    const scratch = scratches.pop() ?? new Uint8Array(joinedBytes);
+    const into = (bytes: number): Uint8Array | undefined =>
+      bytes > joinedBytes ? undefined : scratch.subarray(0, bytes);
+    const encoded = encodeRecord(this.#identity.key, this.#previous, record, { start, into });
     const end = this.#bytes + encoded.bytes;
-    if (!isFirst && end > this.#fileBytes) await this.#extend(fd, end);
-    await writeAll(this.#system, fd, encoded.parts, this.#bytes);
+    try {
+      if (!isFirst && end > this.#fileBytes) await this.#extend(fd, end);
+      await writeAll(this.#system, fd, encoded.parts, this.#bytes);
+    } finally {
+      if (scratches.length < mostScratches) scratches.push(scratch);
+    }
     await syncData(this.#system, fd);
     this.#bytes = end;
     this.#fileBytes = Math.max(this.#fileBytes, end);
     this.#previous = encoded.mac;
   }
-
-  readonly #scratch = (bytes: number): Uint8Array | undefined => {
-    if (bytes > joinedBytes) return undefined;
-    this.#joined ??= new Uint8Array(joinedBytes);
-    return this.#joined.subarray(0, bytes);
-  };
 
   /**
    * Zeros ahead of the records, twice as far each time: a sync that writes over blocks which are there has no metadata to
@@ -117,10 +120,10 @@ export class JournalWriter {
   /** A volume that was copied without its empty directories lacks it. */
   async #makeDirectory(): Promise<void> {
     const { owner } = this.#access;
-    await this.#system.mkdir(this.#directory).catch((error: unknown) => {
+    await this.#system.mkdir(this.#directory, 0o700).catch((error: unknown) => {
       if (!hasErrno(error, 'EEXIST')) throw error;
     });
-    if (owner !== undefined) await this.#system.chown(this.#directory, owner.uid, owner.gid);
+    if (owner !== undefined) await this.#system.lchown(this.#directory, owner.uid, owner.gid);
     await syncEntries(this.#system, dirname(this.#directory));
   }
 

@@ -188,13 +188,13 @@ export class LockFiles {
 
   async #makeDirectory(): Promise<void> {
     try {
-      await this.#system.mkdir(this.#directory);
+      await this.#system.mkdir(this.#directory, 0o700);
     } catch (error) {
       if (hasErrno(error, 'EEXIST')) return;
       throw error;
     }
     if (this.#owner !== undefined) {
-      await this.#system.chown(this.#directory, this.#owner.uid, this.#owner.gid);
+      await this.#system.lchown(this.#directory, this.#owner.uid, this.#owner.gid);
     }
   }
 

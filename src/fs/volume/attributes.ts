@@ -38,7 +38,7 @@ export async function lstatOf(mounted: Mounted, path: string): Promise<BigIntSta
 }
 
 /** `lstat` of what is held already. */
-export async function lstatAt(mounted: Mounted, systemPath: string): Promise<BigIntStats> {
+async function lstatAt(mounted: Mounted, systemPath: string): Promise<BigIntStats> {
   const { system } = mounted;
   let descriptor: number;
   try {

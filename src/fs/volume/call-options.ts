@@ -9,7 +9,7 @@ import {
 } from '../handle/argument-errors.ts';
 import { checkOptions } from '../../options.ts';
 
-export interface EncodingOption {
+interface EncodingOption {
   encoding?: BufferEncoding | 'buffer' | null | undefined;
 }
 

@@ -41,6 +41,6 @@ export function demandOf({ environment }: Mounted, options: ContextOptions): Dem
 }
 
 /** @throws VolsealError `ERR_VOLSEAL_CONTEXT_MISMATCH` */
-export function checkDemand(header: FileHeader, { context, exact }: Demand): void {
+function checkDemand(header: FileHeader, { context, exact }: Demand): void {
   checkContext(header.context, context, exact);
 }

@@ -60,6 +60,7 @@ export async function copyTree(
 ): Promise<void> {
   const pair = await pairOf(mounted, from, to, request);
   if (pair === undefined) return;
+  if (pair.source.isDirectory() && !request.recursive) throw notRecursive(from);
   await checkAbove(mounted, pair);
   const parent = posix.dirname(to);
   await stating({ syscall: 'mkdir', path: parent }, () => makeDirectories(mounted, parent, 0o777));
@@ -96,6 +97,14 @@ function checkKinds(from: string, to: string, source: BigIntStats, destination: 
   }
 }
 
+function notRecursive(from: string): Error {
+  return isDirectoryError('cp', from, `${from} is a directory (not copied)`);
+}
+
+function targetExists(to: string): Error {
+  return refuse('ERR_FS_CP_EEXIST', 'Target already exists', 'EEXIST', to, `${to} already exists`);
+}
+
 function intoItself(from: string, to: string): Error {
   return invalid(to, `cannot copy ${from} to a subdirectory of self ${to}`);
 }
@@ -121,7 +130,7 @@ async function checkAbove(mounted: Mounted, { from, source, to }: Pair): Promise
 async function copyEntry(mounted: Mounted, pair: Pair, request: CopyRequest): Promise<void> {
   const { from, source } = pair;
   if (source.isDirectory()) {
-    if (!request.recursive) throw isDirectoryError('cp', from, `${from} is a directory (not copied)`);
+    if (!request.recursive) throw notRecursive(from);
     await copyDirectory(mounted, pair, request);
   } else if (source.isFile()) {
     await copyRegular(mounted, pair, request);
@@ -148,8 +157,7 @@ async function copyRegular(
 ): Promise<void> {
   const { errorOnExist, exclusive, force, preserveTimestamps } = request;
   if (destination !== undefined && !force) {
-    if (errorOnExist)
-      throw refuse('ERR_FS_CP_EEXIST', 'Target already exists', 'EEXIST', to, `${to} already exists`);
+    if (errorOnExist) throw targetExists(to);
     return;
   }
   await stating({ syscall: 'copyfile', path: from, dest: to }, async () => {
@@ -165,6 +173,7 @@ async function copyRegular(
 
 async function copyDirectory(mounted: Mounted, pair: Pair, request: CopyRequest): Promise<void> {
   const { destination, from, source, to } = pair;
+  if (destination !== undefined && !request.force && request.errorOnExist) throw targetExists(to);
   if (destination === undefined) {
     // Searchable for us until everything is in it.
     await stating({ syscall: 'mkdir', path: to }, () => makeDirectory(mounted, to, 0o777));

@@ -3,11 +3,10 @@
 import type { BigIntStats } from 'node:fs';
 
 import { errnoError, hasErrno } from '../../errno.ts';
-import { findHeader } from '../../envelope/region.ts';
-import { minProviderRegionBytes } from '../../limits.ts';
+import { VolsealError } from '../../errors.ts';
 import type { System } from '../../os/system.ts';
 import { writeLockName } from '../file/environment.ts';
-import { readUpTo } from '../header/descriptor-bytes.ts';
+import { findRegion } from '../header/find-region.ts';
 import type { Mounted } from './mounted.ts';
 import { type Entry, readNoFollow } from './paths.ts';
 
@@ -91,14 +90,16 @@ async function fileIdAt(system: System, systemPath: string): Promise<Uint8Array 
   let descriptor: number;
   try {
     descriptor = await system.open(systemPath, readNoFollow);
-  } catch {
-    return undefined; // it may be replaced all the same
+  } catch (error) {
+    // Whoever may not read it may replace it all the same.
+    if (hasErrno(error, 'ENOENT', 'EACCES', 'EPERM', 'ELOOP', 'ENXIO')) return undefined;
+    throw error;
   }
   try {
-    const start = await readUpTo(system, descriptor, new Uint8Array(minProviderRegionBytes), 0);
-    return findHeader(start).header.fileId;
-  } catch {
-    return undefined; // a plaintext file, or one that nobody can open any more
+    return (await findRegion(system, descriptor, undefined)).header.fileId;
+  } catch (error) {
+    if (error instanceof VolsealError) return undefined; // a plaintext file, or one that nobody can open any more
+    throw error;
   } finally {
     await system.close(descriptor);
   }

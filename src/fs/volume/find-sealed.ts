@@ -3,11 +3,9 @@
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 
-import { findHeader } from '../../envelope/region.ts';
-import { magic } from '../../envelope/v1/constants.ts';
-import { bytesEqual } from '../../bytes.ts';
-import { minProviderRegionBytes } from '../../limits.ts';
+import { VolsealError } from '../../errors.ts';
 import type { System } from '../../os/system.ts';
+import { findRegion } from '../header/find-region.ts';
 import { readNoFollow } from './paths.ts';
 
 /** What a slot that a volume key opens is called (docs/format/v1.md §4, type 1). */
@@ -46,12 +44,11 @@ async function isVolumeFile(system: System, path: string): Promise<boolean> {
     return false;
   }
   try {
-    const start = Buffer.alloc(minProviderRegionBytes);
-    const read = start.subarray(0, await system.read(descriptor, start, 0, start.length, 0));
-    const looksSealed = bytesEqual(read.subarray(0, magic.length), magic);
-    return looksSealed && findHeader(read).header.slots.some(({ wrapped }) => wrapped.type === volumeKeyType);
-  } catch {
-    return false;
+    const { header } = await findRegion(system, descriptor, undefined);
+    return header.slots.some(({ wrapped }) => wrapped.type === volumeKeyType);
+  } catch (error) {
+    if (error instanceof VolsealError) return false; // plaintext, or too damaged to belong anywhere
+    throw error;
   } finally {
     await system.close(descriptor).catch(() => {});
   }

@@ -135,12 +135,20 @@ async function create(
   directory: string,
   options: Parameters<typeof Keyring.create>[2],
 ): Promise<NewVolume> {
-  const { keyring, recoveryKey } = await Keyring.create(system, directory, options);
-  const volumeId = hex(keyring.volumeId);
-  keyring.close();
-  for (const name of [journalName, locksName]) await makeInside(system, join(directory, name), options.owner);
-  await syncDirectory(system, directory);
-  return recoveryKey === undefined ? { volumeId } : { volumeId, recoveryKey };
+  // Nothing may fail once the keyring is there: its recovery key would be lost, and the volume look finished.
+  const paths = [directory, join(directory, journalName), join(directory, locksName)];
+  try {
+    for (const path of paths) await makeInside(system, path, options.owner);
+    await syncDirectory(system, directory);
+    const { keyring, recoveryKey } = await Keyring.create(system, directory, options);
+    const volumeId = hex(keyring.volumeId);
+    keyring.close();
+    return recoveryKey === undefined ? { volumeId } : { volumeId, recoveryKey };
+  } catch (error) {
+    // What is not empty stays.
+    for (const path of paths.toReversed()) await system.rmdir(path).catch(() => {});
+    throw error;
+  }
 }
 
 /** Makes one of the directories of `.volseal`; false when it is there. */

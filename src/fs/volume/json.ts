@@ -29,10 +29,7 @@ export interface JsonFormat {
 export type JsonReviver = (this: unknown, key: string, value: unknown) => unknown;
 
 /** @throws TypeError for what has no JSON form */
-export function jsonText(
-  value: unknown,
-  { EOL = '\n', finalEOL = true, replacer, spaces }: JsonFormat,
-): string {
+function jsonText(value: unknown, { EOL = '\n', finalEOL = true, replacer, spaces }: JsonFormat): string {
   const text = JSON.stringify(value, replacer as (string | number)[] | null | undefined, spaces) as
     | string
     | undefined;
@@ -44,7 +41,7 @@ export function jsonText(
  * Parses the text of a file.
  * @throws SyntaxError that names the file and, unlike that of `JSON.parse`, quotes nothing of it: it is plaintext
  */
-export function parseJson(path: string, text: string, reviver: JsonReviver | undefined): unknown {
+function parseJson(path: string, text: string, reviver: JsonReviver | undefined): unknown {
   // A byte-order mark is not part of the text.
   const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   try {

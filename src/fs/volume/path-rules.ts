@@ -87,8 +87,20 @@ function checkDepth(text: string): void {
 /** Whether the API must not know what lies at this real path, given relative to the root. */
 export function isHidden(relativePath: string): boolean {
   if (relativePath === recoveredName || relativePath.startsWith(`${recoveredName}/`)) return true;
-  if (!relativePath.includes(metadataName)) return false;
-  return relativePath.split('/').some((part) => part === metadataName || isTemporaryName(part));
+  return relativePath.split('/').some((part) => isTemporaryName(part) || namesMetadata(part));
+}
+
+/** Also as a file system that folds case and ignores some characters (APFS, casefolded ext4) would take it. */
+function namesMetadata(part: string): boolean {
+  if (part.length < metadataName.length) return false;
+  return part === metadataName || fold(part) === metadataName;
+}
+
+function fold(name: string): string {
+  return name
+    .normalize('NFKC')
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .toLowerCase();
 }
 
 /** Whether an entry of the directory at this real path must not be listed. */

@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 
 import { makeKeyring } from './files.ts';
-import { crash, randomSteps } from './steps.ts';
+import { append, crash, randomSteps, sync, truncate, write } from './steps.ts';
 
 it('anything, in any order, for long', async () => {
   const keyring = await makeKeyring();
@@ -18,3 +18,24 @@ it('anything, in any order, for long', async () => {
   }
   expect(states).toBeGreaterThan(50_000);
 }, 600_000);
+
+it('more than is kept in memory, and more than a journal holds before a checkpoint', async () => {
+  const keyring = await makeKeyring();
+  const mebibyte = 2 ** 20;
+  const report = await crash(keyring, {
+    before: [append(3 * mebibyte)],
+    steps: [
+      append(5 * mebibyte),
+      sync,
+      write(100, 3 * mebibyte),
+      sync,
+      write(4 * mebibyte, 3 * mebibyte),
+      sync,
+      truncate(mebibyte),
+      sync,
+    ],
+    states: 150,
+    disk: { torn: [4_096], nameOrders: ['any'] },
+  });
+  expect(report.states).toBeGreaterThan(100);
+}, 300_000);

@@ -24,7 +24,7 @@ export interface Run {
   readonly states: number;
   readonly seed?: number;
   /** Half of the kinds of disk, for runs that look at few states each. */
-  readonly disk?: { readonly torn: readonly number[]; readonly nameOrders: readonly NameOrder[] };
+  readonly disk?: { readonly torn: readonly number[]; readonly nameOrders: readonly NameOrder[] } | undefined;
   /** Takes each step without waiting for the one before. */
   readonly atOnce?: boolean;
   /** What the file is changed through; what is left of it is looked at directly. */

@@ -88,15 +88,15 @@ const before = [
 const scenarios: [string, Run][] = [
   [
     'new files',
-    { before, actions: [put('d/new', small), put('new', large), put('d/i', large, true)], states: 350 },
+    { before, actions: [put('d/new', small), put('new', large), put('d/i', large, true)], states: 230 },
   ],
   [
     'files that replace others',
-    { before, actions: [put('d/old', large), put('d/old', small, true), put('d/once', small)], states: 350 },
+    { before, actions: [put('d/old', large), put('d/old', small, true), put('d/once', small)], states: 230 },
   ],
   [
     'empty files',
-    { before, actions: [create('d/new'), emptied('d/old'), append('d/new', small)], states: 350 },
+    { before, actions: [create('d/new'), emptied('d/old'), append('d/new', small)], states: 230 },
   ],
   [
     'files that are changed in place',
@@ -108,7 +108,7 @@ const scenarios: [string, Run][] = [
   ],
   [
     'a write-once file that is changed',
-    { before, actions: [append('d/once', small), truncate('d/once', 10)], states: 300 },
+    { before, actions: [append('d/once', small), truncate('d/once', 10)], states: 220 },
   ],
   [
     'names that change',
@@ -120,7 +120,7 @@ const scenarios: [string, Run][] = [
         rename('d/other', 'e/other'),
         append('e/other', small),
       ],
-      states: 300,
+      states: 220,
     },
   ],
   [
@@ -136,7 +136,7 @@ const scenarios: [string, Run][] = [
         unlink('d/other'),
         rename('x', 'e/x'),
       ],
-      states: 350,
+      states: 230,
     },
   ],
 ];

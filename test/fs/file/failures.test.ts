@@ -76,7 +76,7 @@ function withBlocks(inner: SimulatedSystem): { system: System; give: (blocks: nu
   const system = new Proxy<System>(inner, {
     get: (target, name) => {
       const method: unknown = Reflect.get(name in changed ? changed : target, name);
-      return typeof method === 'function' ? method.bind(target) : method;
+      return typeof method === 'function' ? (method.bind(target) as unknown) : method;
     },
   });
   return {

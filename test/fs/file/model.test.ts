@@ -165,7 +165,7 @@ describe('an open file against a buffer', () => {
     const steps = operations(shape.segmentBytes - 44);
     await fc.assert(
       fc.asyncProperty(steps, async (chosen) => run(shape, chosen)),
-      { numRuns: Number(process.env.FC_RUNS ?? 25), endOnFailure: true },
+      { numRuns: Number(process.env.FC_RUNS ?? 15), endOnFailure: true },
     );
   });
 });

@@ -80,6 +80,28 @@ describe('an open file', () => {
     await file.close();
   });
 
+  it('keeps what is read again while the whole file is read once', async () => {
+    const v = (await volume()).sibling({ cacheBytes: 20 * 16_340 });
+    const whole = pattern(3 * mib);
+    await v.make('f', whole);
+    const file = await v.open('f', false);
+    const target = Buffer.alloc(4_096);
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 8; i++) await file.read(target, 0, 4_096, 200_000 + i * 16_340);
+    }
+    for (const step of [65_536, 1_000, 300_000]) {
+      for (let at = 0; at < 3 * mib; at += step) {
+        const from = at;
+        expectSame(await readAt(file, step, from), whole.subarray(from, from + step));
+        if (step === 1_000 && at > mib) break;
+      }
+      for (let i = 0; i < 8; i++) expect(file.read(target, 0, 4_096, 200_000 + i * 16_340)).toBe(4_096);
+    }
+    expect(v.env.cache.bytes).toBeLessThanOrEqual(20 * 16_340);
+    await file.close();
+    expect(v.env.cache.bytes).toBe(0);
+  });
+
   it('has no opinion about a write of nothing, also behind its end', async () => {
     const v = await volume();
     await v.make('f', pattern(10));
@@ -488,7 +510,7 @@ describe('reads and writes at the same time', () => {
       get: (target, name) => {
         const method: unknown = Reflect.get(target, name);
         if (typeof method !== 'function') return method;
-        if (name !== 'read') return method.bind(target);
+        if (name !== 'read') return method.bind(target) as unknown;
         return async (...args: unknown[]) => {
           const held = hold;
           const count: unknown = await method.apply(target, args);

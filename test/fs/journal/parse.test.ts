@@ -30,7 +30,7 @@ describe('a whole journal', () => {
     const found = parse(identity, journalOf(identity, records).bytes);
     expect(found).toMatchObject({ records: 3, state: { syncSeq: 3, bodyBytes: 5 * 4_096 - 9 } });
     const newest = new Map([0, 1, 2, 4].map((index) => [index, records.findLast(has(index))]));
-    expect([...found.overlay.keys()].sort()).toEqual([0, 1, 2, 4]);
+    expect([...found.overlay.keys()].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 4]);
     for (const [index, record] of newest) {
       const sealed = sealedOf(record as SyncRecord).get(index) as Buffer;
       expect(sealed.equals(found.overlay.get(index) as Uint8Array)).toBe(true);

@@ -33,7 +33,7 @@ async function firstLine(child: Child): Promise<unknown> {
 async function contend(directory: string, rounds: number, killEvery: number): Promise<Map<unknown, number>> {
   const said = new Map<unknown, number>();
   const count = (what: unknown): void => void said.set(what, (said.get(what) ?? 0) + 1);
-  let mayDie = 25;
+  let mayDie = 12;
   const run = async (): Promise<void> => {
     const kill = mayDie-- > 0 ? killEvery : 0;
     const child = startProgram(program, 'contend', directory, String(rounds), String(kill));
@@ -51,7 +51,7 @@ async function contend(directory: string, rounds: number, killEvery: number): Pr
 describe('processes', () => {
   it('many at once, and many that are killed with the lock in their hands', async () => {
     const directory = place();
-    const said = await contend(directory, 12, 15);
+    const said = await contend(directory, 20, 8);
     expect([...said.keys()].filter((what) => String(what).startsWith('violation'))).toEqual([]);
     expect(said.get('done')).toBe(4);
     expect(said.get('SIGKILL')).toBeGreaterThan(3);

@@ -4,6 +4,8 @@ import type { Dirent, promises as nodePromises, Stats } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 
+import { Volume } from '../../../src/fs/volume/volume.ts';
+
 /** What both of them have. */
 export type FileApi = Pick<
   typeof nodePromises,
@@ -84,7 +86,7 @@ const bool = fc.boolean();
  * Node's own `recursive` follows links to directories in some versions and not in others.
  */
 export async function entriesBelow(api: FileApi, path: string): Promise<Dirent[]> {
-  if ('outputFile' in api) return api.readdir(path, { withFileTypes: true, recursive: true });
+  if (api instanceof Volume) return api.readdir(path, { withFileTypes: true, recursive: true });
   const entries = await api.readdir(path, { withFileTypes: true });
   const below = entries.map(async (entry) =>
     entry.isDirectory() ? entriesBelow(api, join(entry.parentPath, entry.name)) : [],
@@ -226,8 +228,11 @@ export const operations: fc.Arbitrary<Operation> = fc.oneof(
           [from, to].map((path) => api.lstat(at(path)).catch(() => undefined)),
         );
         // Of two paths that are both wrong Node names either; a link to nothing it does not copy onto another link.
-        if (source === undefined || (source.isSymbolicLink() && destination?.isSymbolicLink()))
+        if (source === undefined || (source.isSymbolicLink() && destination?.isSymbolicLink())) {
           return 'skipped';
+        }
+        // What fails half-way leaves what was copied by then, in the order of the directory: see cp.test.ts.
+        if (source.isDirectory() && destination?.isDirectory()) return 'skipped';
         return api.cp(at(from), at(to), { recursive, force, errorOnExist, verbatimSymlinks: true });
       }),
     ),
@@ -284,6 +289,9 @@ export async function outcomeOf(api: FileApi, base: string, { name, run }: Opera
     if (/^(mkdir.*true\)|cp.*)$/.test(name) && syscall === 'mkdir' && /^(ENOENT|ENOTDIR)$/.test(code ?? '')) {
       return 'no way there';
     }
+    // Which of two reasons not to copy a directory comes first differs between versions of Node, and for a destination
+    // that leads into the source through a link it names one of the directories on the way, by its absolute path.
+    if (syscall === 'cp' && /^ERR_FS_(CP_EINVAL|EISDIR)$/.test(code ?? '')) return 'not copied';
     // Newer versions of Node name the file that could not be read, as the volume does.
     if (syscall === 'read') return { code, errno, syscall };
     const bare = (text: string | undefined): string | undefined =>
