@@ -111,7 +111,7 @@ export class XaesCipher implements SegmentCipher {
     const at = kept.findIndex((subkey) => isOf(subkey, key, nonce));
     if (at === 0) return kept[0] as Subkey;
     const [found] = at === -1 ? [] : kept.splice(at, 1);
-    const subkey = found ?? makeSubkey(key, nonce.slice(0, prefixBytes));
+    const subkey = found ?? makeSubkey(key, Uint8Array.from(nonce.subarray(0, prefixBytes)));
     kept.unshift(subkey);
     if (kept.length > keptSubkeys) kept.pop()?.secret.wipe();
     return subkey;

@@ -9,10 +9,6 @@ import {
 } from '../handle/argument-errors.ts';
 import { checkOptions } from '../../options.ts';
 
-interface EncodingOption {
-  encoding?: BufferEncoding | 'buffer' | null | undefined;
-}
-
 /** Options that may be left out, null, or just an encoding, as an object. */
 export function optionsObject(
   what: string,

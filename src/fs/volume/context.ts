@@ -1,9 +1,8 @@
 /** Which encryption context a call demands of a file, or gives to a new one (docs/format/v1.md §5). */
 
-import { checkContext, encodeContext } from '../../envelope/context.ts';
+import { encodeContext } from '../../envelope/context.ts';
 import { VolsealError } from '../../errors.ts';
 import type { Context } from '../../kms/provider.ts';
-import type { FileHeader } from '../header/file-header.ts';
 import type { Mounted } from './mounted.ts';
 import { optionalBoolean } from './call-options.ts';
 
@@ -38,9 +37,4 @@ export function demandOf({ environment }: Mounted, options: ContextOptions): Dem
     });
   }
   return { context, exact: optionalBoolean('exactContext', options.exactContext) };
-}
-
-/** @throws VolsealError `ERR_VOLSEAL_CONTEXT_MISMATCH` */
-function checkDemand(header: FileHeader, { context, exact }: Demand): void {
-  checkContext(header.context, context, exact);
 }

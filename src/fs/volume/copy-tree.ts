@@ -60,7 +60,6 @@ export async function copyTree(
 ): Promise<void> {
   const pair = await pairOf(mounted, from, to, request);
   if (pair === undefined) return;
-  if (pair.source.isDirectory() && !request.recursive) throw notRecursive(from);
   await checkAbove(mounted, pair);
   const parent = posix.dirname(to);
   await stating({ syscall: 'mkdir', path: parent }, () => makeDirectories(mounted, parent, 0o777));
@@ -97,10 +96,6 @@ function checkKinds(from: string, to: string, source: BigIntStats, destination: 
   }
 }
 
-function notRecursive(from: string): Error {
-  return isDirectoryError('cp', from, `${from} is a directory (not copied)`);
-}
-
 function targetExists(to: string): Error {
   return refuse('ERR_FS_CP_EEXIST', 'Target already exists', 'EEXIST', to, `${to} already exists`);
 }
@@ -130,7 +125,7 @@ async function checkAbove(mounted: Mounted, { from, source, to }: Pair): Promise
 async function copyEntry(mounted: Mounted, pair: Pair, request: CopyRequest): Promise<void> {
   const { from, source } = pair;
   if (source.isDirectory()) {
-    if (!request.recursive) throw notRecursive(from);
+    if (!request.recursive) throw isDirectoryError('cp', from, `${from} is a directory (not copied)`);
     await copyDirectory(mounted, pair, request);
   } else if (source.isFile()) {
     await copyRegular(mounted, pair, request);
