@@ -69,6 +69,16 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
+/** What is left of parts that count as joined when their first `bytes` bytes are gone. */
+export function dropBytes(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let missing = bytes;
+  for (const [index, part] of parts.entries()) {
+    if (part.length > missing) return [part.subarray(missing), ...parts.slice(index + 1)];
+    missing -= part.length;
+  }
+  return [];
+}
+
 /** Whether two byte strings are equal, in time that depends on their lengths alone. */
 export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b);

@@ -4,13 +4,8 @@ export type { Suite } from './aead/suite.ts';
 export type { InspectedCopy, InspectedSlot } from './envelope/inspect.ts';
 export { VolsealError, type VolsealErrorCode } from './errors.ts';
 export type { VolumeFileHandle } from './fs/handle/file-handle.ts';
-export {
-  initVolume,
-  type InitVolumeOptions,
-  type NewVolume,
-  openVolume,
-  type OpenVolumeOptions,
-} from './fs/volume/init.ts';
+export { initVolume, openVolume } from './fs/volume/entry.ts';
+export type { InitVolumeOptions, NewVolume, OpenVolumeOptions } from './fs/volume/init.ts';
 export type { Volume } from './fs/volume/volume.ts';
 export type { KeyringInfo, VolumePolicy } from './keyring/keyring.ts';
 export type { Context, KeyProvider, Keys } from './kms/provider.ts';

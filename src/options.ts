@@ -20,6 +20,12 @@ export function checkOptions(what: string, options: unknown, known: readonly str
   }
 }
 
+/** `'false'` or 0 would silently mean something else than its writer thinks. */
+export function checkFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw invalidArgument(`${name} must be true or false`);
+}
+
 /** The value as bytes without copying. Strings are refused: their encoding would be a guess. */
 export function checkBytes(what: string, value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;

@@ -61,7 +61,7 @@ export function findHeader(bytes: Uint8Array): HeaderRegion {
     first.state === 'good' ? secondAt(bytes, first.copy.regionBytes / 2, first.copy) : probeSecond(bytes);
   const goodCopies = [first, second].flatMap((finding) => (finding.state === 'good' ? [finding.copy] : []));
   const [a, b] = goodCopies;
-  if (a === undefined) throw noGoodCopy(bytes, first, second);
+  if (a === undefined) throw noGoodCopy(bytes);
   if (b !== undefined) {
     if (!sameIdentity(a, b) || (a.generation === b.generation && !sameContent(a, b))) {
       throw new VolsealError(
@@ -104,25 +104,36 @@ function probeSecond(bytes: Uint8Array): CopyFinding {
   return other;
 }
 
-function noGoodCopy(bytes: Uint8Array, first: CopyFinding, second: CopyFinding): VolsealError {
-  for (const finding of [first, second]) {
-    if (finding.state !== 'unknown-version') continue;
-    return new VolsealError('ERR_VOLSEAL_UNSUPPORTED_VERSION', `it is in format version ${finding.version}`, {
-      hint: 'this volseal reads version 1; upgrade and try again',
-    });
-  }
-  const startsWithMagic = bytesEqual(bytes.subarray(0, magic.length), magic);
-  if (startsWithMagic && bytes.length < copyPrefixBytes) return truncatedHeader(bytes.length);
-  if (first.state === 'absent' && second.state === 'absent') {
+function noGoodCopy(bytes: Uint8Array): VolsealError {
+  const places = [0, ...secondHalfOffsets].filter((offset) => startsWithMagic(bytes.subarray(offset)));
+  if (places.length === 0) {
     return new VolsealError('ERR_VOLSEAL_NOT_SEALED', 'this is not data that volseal sealed', {
       hint: 'it may be plaintext, or the start of it may be missing',
     });
   }
-  const regionBytes = readPrefix(bytes)?.regionBytes ?? minRegionBytes;
-  if (bytes.length < regionBytes) return truncatedHeader(bytes.length);
+  for (const offset of places) {
+    const prefix = readPrefix(bytes.subarray(offset));
+    if (prefix === undefined || prefix.version === version) continue;
+    return new VolsealError('ERR_VOLSEAL_UNSUPPORTED_VERSION', `it is in format version ${prefix.version}`, {
+      hint: 'this volseal reads version 1; upgrade and try again',
+    });
+  }
+  if (places.some((offset) => endsInsideRegion(bytes, offset))) return truncatedHeader(bytes.length);
   return new VolsealError('ERR_VOLSEAL_HEADER_DAMAGED', 'both copies of the header are damaged', {
     hint: 'restore the file from a backup; without a header the data cannot be opened',
   });
+}
+
+function startsWithMagic(half: Uint8Array): boolean {
+  return bytesEqual(half.subarray(0, magic.length), magic);
+}
+
+/** Whether the input is shorter than the region of the half with the magic at `offset`; than any if that cannot be read. */
+function endsInsideRegion(bytes: Uint8Array, offset: number): boolean {
+  const prefix = readPrefix(bytes.subarray(offset));
+  if (prefix === undefined) return true;
+  const inPlace = offset === 0 || (prefix.halfIndex === 1 && prefix.regionBytes === 2 * offset);
+  return bytes.length < ((inPlace ? prefix.regionBytes : undefined) ?? minRegionBytes);
 }
 
 function truncatedHeader(offset: number): VolsealError {

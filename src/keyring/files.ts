@@ -6,6 +6,8 @@ import { basename, dirname, join } from 'node:path';
 import { errnoError, hasErrno } from '../errno.ts';
 import { VolsealError } from '../errors.ts';
 import { maxKeyringBytes } from '../limits.ts';
+import { readUpTo } from '../os/descriptor-bytes.ts';
+import { makePrivateDirectory } from '../os/private-directory.ts';
 import { replaceFile, syncDirectory } from '../os/replacing-file.ts';
 import type { System } from '../os/system.ts';
 import { isStaleTemporary } from '../os/temporary-name.ts';
@@ -14,7 +16,6 @@ import { invalidKeyring } from './v1/refusals.ts';
 const fileName = 'keyring.json';
 const previousName = 'keyring.json.prev';
 const fileMode = 0o600;
-const directoryMode = 0o700;
 
 /** Who gets what a process of root makes. */
 export interface Owner {
@@ -76,7 +77,10 @@ export class KeyringFiles {
       if (!stats.isFile()) throw invalidKeyring('keyring.json is not a regular file');
       if (stats.size > maxKeyringBytes)
         throw invalidKeyring(`keyring.json has more than ${maxKeyringBytes} bytes`);
-      return { document: await readAll(system, descriptor, Number(stats.size)), stamp: stampOf(stats) };
+      return {
+        document: await readUpTo(system, descriptor, new Uint8Array(Number(stats.size)), 0),
+        stamp: stampOf(stats),
+      };
     } finally {
       await system.close(descriptor).catch(() => {});
     }
@@ -133,19 +137,9 @@ export class KeyringFiles {
   /** Makes `.volseal` where it is missing. */
   async makeDirectory(): Promise<void> {
     const system = this.#system;
-    let made = true;
-    try {
-      await system.mkdir(this.#directory, directoryMode);
-    } catch (error) {
-      if (!hasErrno(error, 'EEXIST')) throw error;
-      if (!(await system.lstat(this.#directory)).isDirectory())
-        throw errnoError('ENOTDIR', 'mkdir', this.#directory);
-      made = false;
-    }
-    if (made && this.#owner !== undefined) {
-      // Not through a link: whoever owns the folder above could put one there meanwhile.
-      await system.lchown(this.#directory, this.#owner.uid, this.#owner.gid);
-    }
+    const made = await makePrivateDirectory(system, this.#directory, this.#owner);
+    if (!made && !(await system.lstat(this.#directory)).isDirectory())
+      throw errnoError('ENOTDIR', 'mkdir', this.#directory);
     // Also when it was there before: whoever made it may not have got so far.
     await syncDirectory(system, dirname(this.#directory));
   }
@@ -194,15 +188,4 @@ export class KeyringFiles {
       },
     );
   }
-}
-
-async function readAll(system: System, descriptor: number, bytes: number): Promise<Uint8Array> {
-  const content = new Uint8Array(bytes);
-  let length = 0;
-  while (length < bytes) {
-    const count = await system.read(descriptor, content, length, bytes - length, length);
-    if (count === 0) break;
-    length += count;
-  }
-  return content.subarray(0, length);
 }

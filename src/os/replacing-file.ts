@@ -10,6 +10,7 @@ import { type BigIntStats, constants } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { errnoError, hasErrno } from '../errno.ts';
+import { writeAll } from './descriptor-bytes.ts';
 import type { System } from './system.ts';
 import { temporaryName } from './temporary-name.ts';
 
@@ -200,34 +201,13 @@ export async function replaceFile(
 ): Promise<void> {
   const file = await ReplacingFile.create(system, path, options);
   try {
-    await writeParts(system, file.fd, parts, path);
+    await writeAll(system, file.fd, parts, 0).catch((error: unknown) => {
+      throw concerning(error, 'write', path);
+    });
     await file.commit({ durable: options.durable });
   } catch (error) {
     await file.abort();
     throw error;
-  }
-}
-
-async function writeParts(
-  system: System,
-  fd: number,
-  parts: readonly Uint8Array[],
-  path: string,
-): Promise<void> {
-  let rest = parts.filter((part) => part.length > 0);
-  let fileOffset = 0;
-  while (rest.length > 0) {
-    let written = await system.writev(fd, rest, fileOffset).catch((error: unknown) => {
-      throw concerning(error, 'write', path);
-    });
-    if (written === 0) throw errnoError('EIO', 'write', path, undefined, { detail: 'nothing was written' });
-    fileOffset += written;
-    const left: Uint8Array[] = [];
-    for (const part of rest) {
-      if (written < part.length) left.push(written === 0 ? part : part.subarray(written));
-      written = Math.max(0, written - part.length);
-    }
-    rest = left;
   }
 }
 

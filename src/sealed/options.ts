@@ -7,7 +7,7 @@ import { checkEnvelopeSegmentBytes } from '../envelope/create.ts';
 import { VolsealError, withPath } from '../errors.ts';
 import { providersOf } from '../envelope/slots.ts';
 import type { Context, KeyProvider, Keys } from '../kms/provider.ts';
-import { checkOptions, invalidArgument } from '../options.ts';
+import { checkFlag, checkOptions, invalidArgument } from '../options.ts';
 import { fromSystemError } from '../system-error.ts';
 
 export interface OpenOptions {
@@ -88,12 +88,6 @@ export function checkSealOptions(
 function checkSignal(signal: unknown): void {
   if (signal === undefined || signal instanceof AbortSignal) return;
   throw invalidArgument('signal must be an AbortSignal');
-}
-
-/** `'false'` or 0 would silently mean something else than its writer thinks. */
-function checkFlag(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean')
-    throw invalidArgument(`${name} must be true or false`);
 }
 
 export function checkFileOptions(options: FileOptions): void {

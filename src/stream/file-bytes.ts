@@ -2,6 +2,8 @@
 
 import type { FileHandle } from 'node:fs/promises';
 
+import { dropBytes } from '../bytes.ts';
+
 /** Fills `target` from `position`; gives the part that was filled, shorter only at the end of the file. */
 export async function readFully(
   handle: FileHandle,
@@ -30,15 +32,4 @@ export async function writeFully(
     if (at !== null) at += bytesWritten;
     rest = dropBytes(rest, bytesWritten);
   }
-}
-
-function dropBytes(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
-  let missing = bytes;
-  let first = 0;
-  for (; first < parts.length; first++) {
-    const part = parts[first] as Uint8Array;
-    if (part.length > missing) return [part.subarray(missing), ...parts.slice(first + 1)];
-    missing -= part.length;
-  }
-  return [];
 }

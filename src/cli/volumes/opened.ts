@@ -31,7 +31,7 @@ export class OpenedVolumes {
     });
     if (known !== undefined) return known.volume;
     // Loaded when it is needed: `cat` of a file outside of volumes is not.
-    const { openVolume } = await import('../../fs/volume/init.ts');
+    const { openVolume } = await import('../../fs/volume/entry.ts');
     const keys = await keyProviders(this.#kms, this.#io);
     try {
       const volume = await openVolume(root, { keys, readonly: options.readonly });

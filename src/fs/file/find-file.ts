@@ -3,7 +3,7 @@
 import type { BigIntStats } from 'node:fs';
 
 import { uninitialised } from '../../memory.ts';
-import { readUpTo } from '../header/descriptor-bytes.ts';
+import { readUpTo } from '../../os/descriptor-bytes.ts';
 import { type FileHeader, openHeader } from '../header/file-header.ts';
 import type { HeldLock } from '../locks/file-locks.ts';
 import { Body } from './body.ts';

@@ -4,7 +4,7 @@ import { bytesEqual, hex } from '../../bytes.ts';
 import { VolsealError } from '../../errors.ts';
 import { type BodyShape, bodyShape } from '../../floe/layout.ts';
 import { publishWarning } from '../../trace.ts';
-import { readUpTo } from '../header/descriptor-bytes.ts';
+import { readUpTo } from '../../os/descriptor-bytes.ts';
 import { type FileHeader, openHeader } from '../header/file-header.ts';
 import type { JournalIdentity } from '../journal/format.ts';
 import type { JournalFindings } from '../journal/parse.ts';

@@ -5,7 +5,7 @@ import { bodyKinds, bodyUse } from '../../envelope/v1/constants.ts';
 import { bodyShape } from '../../floe/layout.ts';
 import { parseFloeParameters } from '../../floe/parameters.ts';
 import { hasErrno } from '../../errno.ts';
-import { readUpTo } from '../header/descriptor-bytes.ts';
+import { readUpTo } from '../../os/descriptor-bytes.ts';
 import { FileHeader } from '../header/file-header.ts';
 import { findRegion } from '../header/find-region.ts';
 import { journalPath } from '../journal/read-journal.ts';

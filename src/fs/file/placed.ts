@@ -3,7 +3,7 @@
 import type { SegmentLayout } from '../../floe/layout.ts';
 import { uninitialised } from '../../memory.ts';
 import type { System } from '../../os/system.ts';
-import { readUpTo, writeAll } from '../header/descriptor-bytes.ts';
+import { readUpTo, writeAll } from '../../os/descriptor-bytes.ts';
 import type { SealedSegment } from '../journal/format.ts';
 import { syncData } from '../journal/sync-failure.ts';
 

@@ -5,7 +5,7 @@ import type { BigIntStats } from 'node:fs';
 import { bytesEqual } from '../../bytes.ts';
 import { emptyState } from '../../envelope/v1/copy.ts';
 import { uninitialised } from '../../memory.ts';
-import { readUpTo } from '../header/descriptor-bytes.ts';
+import { readUpTo } from '../../os/descriptor-bytes.ts';
 import { type FileHeader, openHeader } from '../header/file-header.ts';
 import { removeJournal } from '../journal/journal-writer.ts';
 import { syncEntries } from '../journal/sync-failure.ts';

@@ -5,7 +5,7 @@ import { constants } from 'node:fs';
 import { emptyState } from '../../envelope/v1/copy.ts';
 import { bodyBytes, segmentCount } from '../../floe/layout.ts';
 import { ReplacingFile } from '../../os/replacing-file.ts';
-import { writeAll } from '../header/descriptor-bytes.ts';
+import { writeAll } from '../../os/descriptor-bytes.ts';
 import { FileHeader } from '../header/file-header.ts';
 import { type FileEnvironment, lockForWriting } from './environment.ts';
 import { OpenFile } from './open-file.ts';

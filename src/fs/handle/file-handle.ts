@@ -34,6 +34,7 @@ import { OwnPosition } from './own-position.ts';
 import { createReadStream, type ReadStreamOptions, type VolumeReadStream } from './read-stream.ts';
 import { type StatOptions, statsAs } from './stats.ts';
 import type { StreamHandle } from './stream-handle.ts';
+import { secondsOf } from './time-arguments.ts';
 import { checkViews, joinedParts, readVector } from './vectors.ts';
 import { contentPieces, type FileContent, readToEnd } from './whole-file.ts';
 import { webStreamOf } from './web-stream.ts';
@@ -261,7 +262,7 @@ export class VolumeFileHandle extends EventEmitter implements StreamHandle {
 
   utimes(atime: string | number | Date, mtime: string | number | Date): Promise<void> {
     return this.#call('futimes', async (file) =>
-      file.utimes(secondsOf('atime', atime), secondsOf('mtime', mtime)),
+      file.utimes(checkTime('atime', atime), checkTime('mtime', mtime)),
     );
   }
 
@@ -383,10 +384,8 @@ export class VolumeFileHandle extends EventEmitter implements StreamHandle {
   }
 }
 
-/** As Node reads times: seconds, text of a number, a Date; what lies before 1970 is now. */
-function secondsOf(name: string, time: unknown): number {
-  if (typeof time === 'string' && time.trim() !== '' && Number.isFinite(Number(time))) return Number(time);
-  if (typeof time === 'number' && Number.isFinite(time)) return time < 0 ? Date.now() / 1_000 : time;
-  if (time instanceof Date) return time.getTime() / 1_000;
-  throw argumentType(name, 'an instance of Date or Time in seconds', time);
+function checkTime(name: string, time: unknown): number {
+  const seconds = secondsOf(time);
+  if (seconds === undefined) throw argumentType(name, 'an instance of Date or Time in seconds', time);
+  return seconds;
 }

@@ -4,7 +4,7 @@ import type { BigIntStats } from 'node:fs';
 
 import { ReplacingFile } from '../../os/replacing-file.ts';
 import type { FileEnvironment } from '../file/environment.ts';
-import { writeAll } from '../header/descriptor-bytes.ts';
+import { writeAll } from '../../os/descriptor-bytes.ts';
 import { FileHeader } from '../header/file-header.ts';
 
 export interface EmptyFileOptions {

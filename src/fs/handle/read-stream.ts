@@ -23,7 +23,7 @@ export interface ReadStreamOptions {
   signal?: AbortSignal | undefined;
 }
 
-const optionNames = [
+export const readStreamOptionNames = [
   'start',
   'end',
   'encoding',
@@ -36,7 +36,7 @@ const defaultHighWaterMark = 65_536;
 
 /** @throws what `fs.createReadStream` throws for values it refuses; `ERR_VOLSEAL_UNKNOWN_OPTION` */
 function checkReadStreamOptions(what: string, options: ReadStreamOptions): void {
-  checkOptions(what, options, optionNames);
+  checkOptions(what, options, readStreamOptionNames);
   const { start, end, highWaterMark, autoClose, emitClose, signal } = options;
   if (start !== undefined) checkInteger('start', start, 0);
   if (end !== undefined && end !== Infinity) {

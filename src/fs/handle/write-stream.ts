@@ -24,7 +24,7 @@ export interface WriteStreamOptions {
   signal?: AbortSignal | undefined;
 }
 
-const optionNames = [
+export const writeStreamOptionNames = [
   'start',
   'encoding',
   'highWaterMark',
@@ -37,7 +37,7 @@ const defaultHighWaterMark = 65_536;
 
 /** @throws what `fs.createWriteStream` throws for values it refuses; `ERR_VOLSEAL_UNKNOWN_OPTION` */
 export function checkWriteStreamOptions(what: string, options: WriteStreamOptions): void {
-  checkOptions(what, options, optionNames);
+  checkOptions(what, options, writeStreamOptionNames);
   const { start, highWaterMark, autoClose, emitClose, flush, signal } = options;
   if (start !== undefined) checkInteger('start', start, 0);
   if (highWaterMark !== undefined) checkInteger('highWaterMark', highWaterMark, 0);

@@ -4,7 +4,7 @@ import { findHeader, type HeaderRegion, headerBytesNeeded } from '../../envelope
 import { VolsealError } from '../../errors.ts';
 import { maxRegionBytes, minProviderRegionBytes } from '../../limits.ts';
 import type { System } from '../../os/system.ts';
-import { readUpTo } from './descriptor-bytes.ts';
+import { readUpTo } from '../../os/descriptor-bytes.ts';
 
 /**
  * Finds the header, of which nothing is authenticated yet. A writer may be in the middle of a half while it is read: what

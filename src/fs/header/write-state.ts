@@ -6,7 +6,7 @@ import { verifyCopies } from '../../envelope/verify.ts';
 import { VolsealError } from '../../errors.ts';
 import type { System } from '../../os/system.ts';
 import type { Secret } from '../../secret.ts';
-import { readUpTo, writeAll } from './descriptor-bytes.ts';
+import { readUpTo, writeAll } from '../../os/descriptor-bytes.ts';
 
 export interface StateChange {
   /** What the file must still be. */

@@ -5,7 +5,8 @@ import { dirname } from 'node:path';
 
 import { hasErrno } from '../../errno.ts';
 import type { System } from '../../os/system.ts';
-import { writeAll } from '../header/descriptor-bytes.ts';
+import { writeAll } from '../../os/descriptor-bytes.ts';
+import { makePrivateDirectory } from '../../os/private-directory.ts';
 import { encodeRecord, encodeStart, type JournalIdentity, type SyncRecord } from './format.ts';
 import { journalPath } from './read-journal.ts';
 import { syncData, syncEntries } from './sync-failure.ts';
@@ -119,11 +120,7 @@ export class JournalWriter {
 
   /** A volume that was copied without its empty directories lacks it. */
   async #makeDirectory(): Promise<void> {
-    const { owner } = this.#access;
-    await this.#system.mkdir(this.#directory, 0o700).catch((error: unknown) => {
-      if (!hasErrno(error, 'EEXIST')) throw error;
-    });
-    if (owner !== undefined) await this.#system.lchown(this.#directory, owner.uid, owner.gid);
+    await makePrivateDirectory(this.#system, this.#directory, this.#access.owner);
     await syncEntries(this.#system, dirname(this.#directory));
   }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { hex } from '../../bytes.ts';
 import { hasErrno } from '../../errno.ts';
 import type { System } from '../../os/system.ts';
-import { readUpTo } from '../header/descriptor-bytes.ts';
+import { readUpTo } from '../../os/descriptor-bytes.ts';
 import type { JournalIdentity } from './format.ts';
 import { type JournalFindings, maxRequestBytes, parseJournal } from './parse.ts';
 

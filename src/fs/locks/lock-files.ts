@@ -19,6 +19,8 @@ import { dirname, join } from 'node:path';
 
 import { hex } from '../../bytes.ts';
 import { hasErrno } from '../../errno.ts';
+import { writeAll } from '../../os/descriptor-bytes.ts';
+import { makePrivateDirectory } from '../../os/private-directory.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from '../../os/process-identity.ts';
 import type { System } from '../../os/system.ts';
 import { isStaleTemporary, temporaryName } from '../../os/temporary-name.ts';
@@ -164,7 +166,7 @@ export class LockFiles {
         // The directory or our file in it is not there, or has as many links as a file may have.
         if (!hasErrno(error, 'ENOENT', 'EMLINK') || attempt === 3) throw error;
       }
-      if (attempt === 0) await this.#makeDirectory();
+      if (attempt === 0) await makePrivateDirectory(this.#system, this.#directory, this.#owner);
     }
   }
 
@@ -186,30 +188,13 @@ export class LockFiles {
     return { path, inode: await this.#writeRecord(path) };
   }
 
-  async #makeDirectory(): Promise<void> {
-    try {
-      await this.#system.mkdir(this.#directory, 0o700);
-    } catch (error) {
-      if (hasErrno(error, 'EEXIST')) return;
-      throw error;
-    }
-    if (this.#owner !== undefined) {
-      await this.#system.lchown(this.#directory, this.#owner.uid, this.#owner.gid);
-    }
-  }
-
   async #writeRecord(path: string): Promise<bigint> {
     const system = this.#system;
     const record = encodeLockRecord({ holder: this.#processes.own(), token: this.#token });
     const fd = await system.open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY);
     try {
       if (this.#owner !== undefined) await system.fchown(fd, this.#owner.uid, this.#owner.gid);
-      let written = 0;
-      while (written < record.length) {
-        const bytes = await system.writev(fd, [record.subarray(written)], written);
-        if (bytes === 0) throw new Error(`nothing could be written to ${path}`);
-        written += bytes;
-      }
+      await writeAll(system, fd, [record], 0);
       return (await system.fstat(fd)).ino;
     } catch (error) {
       await this.#unlinkIfThere(path).catch(() => {});

@@ -8,8 +8,8 @@ import { hasErrno } from '../../errno.ts';
 import { VolsealError } from '../../errors.ts';
 import { Keyring, type KeyringOpenOptions, type VolumePolicy } from '../../keyring/keyring.ts';
 import type { KeyProvider, Keys } from '../../kms/provider.ts';
-import { checkOptions, invalidArgument } from '../../options.ts';
-import { nodeSystem } from '../../os/node-system.ts';
+import { checkFlag, checkOptions, invalidArgument } from '../../options.ts';
+import { makePrivateDirectory } from '../../os/private-directory.ts';
 import { syncDirectory } from '../../os/replacing-file.ts';
 import type { System } from '../../os/system.ts';
 import { publishWarning } from '../../trace.ts';
@@ -26,7 +26,6 @@ import { explaining, rootOf } from './volume-root.ts';
 const journalName = 'journal';
 const locksName = 'locks';
 const keyringName = 'keyring.json';
-const directoryMode = 0o700;
 
 const defaultCacheBytes = 8_388_608;
 /** Zeros that a write far behind the end of a file may be preceded by. */
@@ -77,23 +76,7 @@ const openOptionNames = [
   'minGeneration',
 ] as const;
 
-function checkFlag(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean')
-    throw invalidArgument(`${name} must be true or false`);
-}
-
-/**
- * Makes a directory that exists the root of a volume: `.volseal` with a new keyring. Plaintext files that are there stay
- * as they are; the volume does not read them.
- * @throws VolsealError `ERR_VOLSEAL_VOLUME_EXISTS`; `ERR_VOLSEAL_KEYRING_MISSING` when there are sealed files whose keyring is
- *   gone; `ERR_VOLSEAL_PERMISSION`, `ERR_VOLSEAL_NOT_FOUND`, `ERR_VOLSEAL_INVALID_ARGUMENT`, `ERR_VOLSEAL_UNKNOWN_OPTION` and what
- *   the providers throw
- */
-export function initVolume(root: string | URL, options: InitVolumeOptions): Promise<NewVolume> {
-  return initVolumeOn(nodeSystem, root, options);
-}
-
-/** The same on any system. */
+/** `initVolume` on any system. */
 export async function initVolumeOn(
   system: System,
   root: string | URL,
@@ -153,32 +136,15 @@ async function create(
 
 /** Makes one of the directories of `.volseal`; false when it is there. */
 async function makeInside(system: System, path: string, owner: FileOwner | undefined): Promise<boolean> {
-  try {
-    await system.mkdir(path, directoryMode);
-  } catch (error) {
-    if (!hasErrno(error, 'EEXIST')) throw error;
-    if ((await system.lstat(path)).isDirectory()) return false;
-    throw new VolsealError('ERR_VOLSEAL_OUTSIDE_VOLUME', `${path} is not a directory`, {
-      path,
-      hint: 'remove it: volseal makes a directory of this name for itself',
-    });
-  }
-  if (owner !== undefined) await system.lchown(path, owner.uid, owner.gid);
-  return true;
+  if (await makePrivateDirectory(system, path, owner)) return true;
+  if ((await system.lstat(path)).isDirectory()) return false;
+  throw new VolsealError('ERR_VOLSEAL_OUTSIDE_VOLUME', `${path} is not a directory`, {
+    path,
+    hint: 'remove it: volseal makes a directory of this name for itself',
+  });
 }
 
-/**
- * Opens a volume.
- * @throws VolsealError `ERR_VOLSEAL_KEYRING_MISSING`, `ERR_VOLSEAL_KEYRING_INVALID`, `ERR_VOLSEAL_KEYRING_TAMPERED`,
- *   `ERR_VOLSEAL_KEYRING_ROLLED_BACK`, `ERR_VOLSEAL_VOLUME_MISMATCH`, `ERR_VOLSEAL_KEY_MISSING`, `ERR_VOLSEAL_WRONG_KEY`,
- *   `ERR_VOLSEAL_PERMISSION`, `ERR_VOLSEAL_NOT_FOUND`, `ERR_VOLSEAL_INVALID_ARGUMENT`, `ERR_VOLSEAL_UNKNOWN_OPTION` and what the
- *   providers throw
- */
-export function openVolume(root: string | URL, options: OpenVolumeOptions): Promise<Volume> {
-  return openVolumeOn(nodeSystem, root, options);
-}
-
-/** The same on any system. */
+/** `openVolume` on any system. */
 export async function openVolumeOn(
   system: System,
   root: string | URL,

@@ -11,7 +11,7 @@ import type { Context } from '../../kms/provider.ts';
 import { releaseParts } from '../../memory.ts';
 import { ReplacingFile } from '../../os/replacing-file.ts';
 import { ByteQueue } from '../../stream/byte-queue.ts';
-import { writeAll } from '../header/descriptor-bytes.ts';
+import { writeAll } from '../../os/descriptor-bytes.ts';
 import { FileHeader, type NewFileHeader } from '../header/file-header.ts';
 import type { Destination } from './destination.ts';
 import type { Mounted } from './mounted.ts';

@@ -5,7 +5,7 @@ import { releaseParts } from '../../memory.ts';
 import { throwIfAborted } from '../../options.ts';
 import type { System } from '../../os/system.ts';
 import { VolsealError } from '../../errors.ts';
-import { readUpTo } from '../header/descriptor-bytes.ts';
+import { readUpTo } from '../../os/descriptor-bytes.ts';
 import type { FileHeader } from '../header/file-header.ts';
 
 /** Sealed bytes that are read at a time. */

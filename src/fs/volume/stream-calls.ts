@@ -2,13 +2,19 @@
 
 import { invalidArgument } from '../../options.ts';
 import { type OpenFlags, parseMode, parseOpenFlags } from '../handle/flags.ts';
-import { createReadStream, type ReadStreamOptions, type VolumeReadStream } from '../handle/read-stream.ts';
+import {
+  createReadStream,
+  type ReadStreamOptions,
+  readStreamOptionNames,
+  type VolumeReadStream,
+} from '../handle/read-stream.ts';
 import type { StreamFile } from '../handle/stream-handle.ts';
 import {
   checkWriteStreamOptions,
   createWriteStream,
   type VolumeWriteStream,
   type WriteStreamOptions,
+  writeStreamOptionNames,
 } from '../handle/write-stream.ts';
 import { checkEncoding, optionalBoolean, optionsObject } from './call-options.ts';
 import type { Caller } from './content-calls.ts';
@@ -19,27 +25,8 @@ import { pathText } from './path-rules.ts';
 import { newContentStream, type NewContentStream } from './write-stream.ts';
 
 const ownNames = ['flags', 'mode', ...contextOptionNames] as const;
-const readNames = [
-  'start',
-  'end',
-  'encoding',
-  'highWaterMark',
-  'autoClose',
-  'emitClose',
-  'signal',
-  ...ownNames,
-] as const;
-const writeNames = [
-  'start',
-  'encoding',
-  'highWaterMark',
-  'autoClose',
-  'emitClose',
-  'flush',
-  'signal',
-  'immutable',
-  ...ownNames,
-] as const;
+const readNames = [...readStreamOptionNames, ...ownNames] as const;
+const writeNames = [...writeStreamOptionNames, 'immutable', ...ownNames] as const;
 
 /** Bytes that wait for the disk before `write` returns false: a batch is written at a time. */
 const defaultHighWaterMark = 1_048_576;

@@ -11,6 +11,7 @@ import { parseMode, parseOpenFlags } from '../handle/flags.ts';
 import type { OpenFiles } from '../handle/open-files.ts';
 import type { VolumeReadStream } from '../handle/read-stream.ts';
 import { type StatOptions, statsAs } from '../handle/stats.ts';
+import { secondsOf } from '../handle/time-arguments.ts';
 import type { VolumeWriteStream } from '../handle/write-stream.ts';
 import {
   changeMode,
@@ -21,7 +22,6 @@ import {
   makeLink,
   readLink,
   realPathOf,
-  secondsOf,
   statOf,
 } from './attributes.ts';
 import { encodedName, optionalBoolean, optionalInteger, optionsObject } from './call-options.ts';

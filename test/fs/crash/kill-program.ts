@@ -7,7 +7,7 @@
 
 import { writeSync } from 'node:fs';
 
-import { openVolume } from '../../../src/fs/volume/init.ts';
+import { openVolume } from '../../../src/fs/volume/entry.ts';
 import { testKeys } from '../../../src/testing.ts';
 import { lineOf, pageBytes, pageOf, pages } from './kill-contents.ts';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 
 import { expect } from 'vitest';
 
-import { initVolume, openVolume } from '../../../src/fs/volume/init.ts';
+import { initVolume, openVolume } from '../../../src/fs/volume/entry.ts';
 import { testKeys } from '../../../src/testing.ts';
 import { startProgram } from '../../os/child-program.ts';
 import { SeededRandom } from '../../simulator/random.ts';

@@ -4,12 +4,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 
-import {
-  type InitVolumeOptions,
-  initVolume,
-  type OpenVolumeOptions,
-  openVolumeOn,
-} from '../../../src/fs/volume/init.ts';
+import { initVolume } from '../../../src/fs/volume/entry.ts';
+import { type InitVolumeOptions, type OpenVolumeOptions, openVolumeOn } from '../../../src/fs/volume/init.ts';
 import type { Volume } from '../../../src/fs/volume/volume.ts';
 import type { KeyProvider } from '../../../src/kms/provider.ts';
 import { nodeSystem } from '../../../src/os/node-system.ts';

@@ -1,7 +1,8 @@
 /** Reading and writing all of what is asked of a descriptor: one system call may do only a part of it. */
 
-import { errnoError } from '../../errno.ts';
-import type { System } from '../../os/system.ts';
+import { dropBytes } from '../bytes.ts';
+import { errnoError } from '../errno.ts';
+import type { System } from './system.ts';
 
 /** Fills `target` from `fileOffset`; gives the part that was filled, shorter only at the end of the file. */
 export async function readUpTo(
@@ -35,13 +36,4 @@ export async function writeAll(
     at += written;
     rest = dropBytes(rest, written);
   }
-}
-
-function dropBytes(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
-  let missing = bytes;
-  for (const [index, part] of parts.entries()) {
-    if (part.length > missing) return [part.subarray(missing), ...parts.slice(index + 1)];
-    missing -= part.length;
-  }
-  return [];
 }
