@@ -4,7 +4,7 @@
  * Linux tells everything through /proc: the boot id, and for every thread the clock tick at which it started. Where
  * there is no /proc (macOS, Windows) only the pid is known, so what a dead process left is recognised unless its pid
  * has been given to another one. Processes in different pid namespaces (two containers on one machine) do not see each
- * other and count as gone.
+ * other: whoever may be alive counts as alive until the machine boots again.
  */
 
 import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
@@ -20,6 +20,8 @@ export interface ProcessIdentity {
   readonly threadId: number;
   /** Clock ticks between boot and the start of that thread, in decimal; empty where it cannot be read. */
   readonly startTime: string;
+  /** The kernel's number of the pid namespace that pid and threadId belong to; empty where it cannot be read. */
+  readonly pidNamespace: string;
 }
 
 /** Files of /proc are short, and made anew by each read. */
@@ -57,15 +59,17 @@ function readIdentity(): ProcessIdentity {
     // `<pid>/task/<thread id>`; read synchronously, so by the thread that runs this.
     const threadId = Number(readlinkSync('/proc/thread-self').split('/')[2]);
     const state = parseStat(readProc(`/proc/thread-self/stat`));
+    // `pid:[4026531836]`
+    const pidNamespace = /^pid:\[(\d{1,20})\]$/.exec(readlinkSync('/proc/self/ns/pid'))?.[1] ?? '';
     if (/^[0-9a-f]{32}$/.test(bootId) && Number.isSafeInteger(threadId) && state !== undefined) {
-      return { bootId, pid, threadId, startTime: state.startTime };
+      return { bootId, pid, threadId, startTime: state.startTime, pidNamespace };
     }
   } catch (error) {
     // Only where there is no /proc, or no leave to read it: taken for another boot, this process would count as dead.
     if (!['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? ''))
       throw error;
   }
-  return { bootId: '', pid, threadId: pid, startTime: '' };
+  return { bootId: '', pid, threadId: pid, startTime: '', pidNamespace: '' };
 }
 
 let own: ProcessIdentity | undefined;
@@ -94,11 +98,21 @@ function pidExists(pid: number): boolean {
   }
 }
 
-/** Whether that thread of that process, in this boot of the machine, still runs. Synchronous: three system calls. */
+/** Whether the process is in this boot of the machine, but where it cannot be seen from here: in another container. */
+export function isOutOfSight({ bootId, pidNamespace }: ProcessIdentity): boolean {
+  const self = ownIdentity();
+  return bootId === self.bootId && pidNamespace !== self.pidNamespace;
+}
+
+/**
+ * Whether that thread of that process, in this boot of the machine, still runs, as far as can be seen. Synchronous: three
+ * system calls.
+ */
 export function isAlive(identity: ProcessIdentity): boolean {
   const self = ownIdentity();
   const { bootId, pid, threadId, startTime } = identity;
   if (bootId !== self.bootId) return false;
+  if (isOutOfSight(identity)) return true;
   if (pid === self.pid && threadId === self.threadId) return startTime === self.startTime;
   // 0 and negative numbers would ask about groups of processes.
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;

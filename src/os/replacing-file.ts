@@ -30,6 +30,10 @@ export interface CommitOptions {
   readonly durable: boolean;
   /** Leaves `fd` open; it is the caller's then. */
   readonly keepOpen?: boolean;
+  /** Permission bits, also of a file that replaces one with others. */
+  readonly mode?: number | undefined;
+  /** Runs the step by which the file takes its name; what this throws before it, is thrown. Default: just runs it. */
+  readonly renaming?: ((rename: () => Promise<void>) => Promise<void>) | undefined;
 }
 
 const permissionBits = 0o7777n;
@@ -106,7 +110,7 @@ export class ReplacingFile {
   async commit(options: CommitOptions): Promise<void> {
     const system = this.#system;
     const directoryPath = dirname(this.#target.path);
-    await this.#keepOwnerAndMode().catch((error: unknown) => {
+    await this.#keepOwnerAndMode(options.mode).catch((error: unknown) => {
       throw concerning(error, 'open', this.#path);
     });
     // Opened before the rename: a failure still changes nothing then.
@@ -129,9 +133,8 @@ export class ReplacingFile {
         this.#open = false;
         await system.close(this.fd);
       }
-      if (this.#options.exclusive === true) await this.#moveWithoutReplacing();
-      else await system.rename(this.temporaryPath, this.#target.path);
-      this.#named = false;
+      const { renaming = (rename) => rename() } = options;
+      await renaming(async () => this.#takeName());
       if (directory !== undefined) await system.fsync(directory);
       this.#open = false;
     } catch (error) {
@@ -149,16 +152,25 @@ export class ReplacingFile {
     this.#named = false;
   }
 
-  async #keepOwnerAndMode(): Promise<void> {
+  async #takeName(): Promise<void> {
+    if (this.#options.exclusive === true) await this.#moveWithoutReplacing();
+    else await this.#system.rename(this.temporaryPath, this.#target.path);
+    this.#named = false;
+  }
+
+  async #keepOwnerAndMode(wanted: number | undefined): Promise<void> {
     const { replaced } = this.#target;
-    if (replaced === undefined) return;
+    if (replaced === undefined) {
+      if (wanted !== undefined) await this.#system.fchmod(this.fd, wanted);
+      return;
+    }
     const own = await this.#system.fstat(this.fd);
     const given = own.uid !== replaced.uid || own.gid !== replaced.gid;
     if (given) {
       // Only root may give files away; others keep the file as their own.
       await this.#system.fchown(this.fd, Number(replaced.uid), Number(replaced.gid)).catch(() => {});
     }
-    const mode = replaced.mode & permissionBits;
+    const mode = wanted === undefined ? replaced.mode & permissionBits : BigInt(wanted);
     // A change of owner takes the set-user-id bits away.
     if (given || (own.mode & permissionBits) !== mode) await this.#system.fchmod(this.fd, Number(mode));
   }

@@ -1410,6 +1410,9 @@ def read_journal(data: bytes, opened: OpenedHeader) -> Tuple[int, Dict[int, byte
                            'restore the file with its journal from a backup')
     if kind == 'newer':
         raise unsupported('VERSION', 'the version of the journal of this file')
+    if chain and opened.both_halves and chain[0].sync_seq > header.sync_seq + 1:
+        raise VolsealError('JOURNAL_TAMPERED', 'the journal goes on from a newer version of the file',
+                           'restore the file with its journal from a backup')
     if not chain or chain[-1].sync_seq < header.sync_seq:
         return header.body_bytes, {}
     segments: Dict[int, bytes] = {}
@@ -1451,6 +1454,7 @@ class OpenedHeader:
     floe: Floe
     floe_key: bytes
     journal_key: bytes
+    both_halves: bool
 
 
 def open_header(source: Input, secrets: List[Secret], demanded: Pairs,
@@ -1476,7 +1480,7 @@ def open_header(source: Input, secrets: List[Secret], demanded: Pairs,
                                f'the context of the file has not the demanded value of {key!r}',
                                'inspect shows the context of the file')
     source.read(header.region_bytes)
-    return OpenedHeader(header, floe, floe_key, hkdf_expand_32(file_key, b'volseal/v1/journal'))
+    return OpenedHeader(header, floe, floe_key, hkdf_expand_32(file_key, b'volseal/v1/journal'), len(halves) == 2)
 
 
 def decrypt_stream(sealed: BinaryIO, secrets: List[Secret], demanded: Optional[Pairs] = None,

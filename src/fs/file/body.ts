@@ -109,6 +109,8 @@ export class Body {
   makeDirty(index: number, plain: Uint8Array): Uint8Array {
     const { plainSegmentBytes } = this.layout;
     this.cache.drop(index);
+    const before = this.dirty.get(index);
+    if (before !== plain) before?.fill(0);
     let buffer = plain;
     if (plain.length < plainSegmentBytes) {
       buffer = new Uint8Array(plainSegmentBytes);

@@ -40,6 +40,8 @@ export class Committer {
   readonly #journal: JournalWriter;
   /** Whether segments behind the committed end were written since the last sync of the file. */
   #unsynced = false;
+  /** How long the body is by the other half of the header, when this process has written the one that counts. */
+  #otherBodyBytes: number | undefined;
   /** The committed last segment whose whole place in the file is reserved. */
   #reservedIndex = -1;
 
@@ -170,8 +172,8 @@ export class Committer {
     body.changed = false;
     body.pending.clear();
     for (const index of [...body.dirty.keys()]) body.settleDirty(index);
+    await this.#writeState(false, false);
     if (next.bodyBytes < before.bodyBytes) await this.#cut();
-    await this.#writeState(false);
   }
 
   /** Fewer dirty segments afterwards: what may be placed is placed, and if that is not enough everything is committed. */
@@ -186,26 +188,43 @@ export class Committer {
     await this.commit();
   }
 
-  /** Puts what is committed in place and empties the journal. Changes that are not committed stay as they are. */
-  async checkpoint(): Promise<void> {
+  /**
+   * Puts what is committed in place and empties the journal. Changes that are not committed stay as they are.
+   * @param isLast nothing more is going to be written
+   */
+  async checkpoint(isLast = false): Promise<void> {
     const body = this.#body;
-    if (this.#header.state.syncSeq === body.committed.syncSeq) return;
+    if (this.#header.state.syncSeq === body.committed.syncSeq) {
+      const { bodyBytes } = body.committed;
+      if (isLast && (this.#otherBodyBytes ?? bodyBytes) !== bodyBytes) await this.#writeState(false, true);
+      return;
+    }
     body.placements += 1;
     const indexes = [...body.pending.keys()].sort((a, b) => a - b);
     await this.#placed.write(
       indexes.map((index) => ({ index, parts: body.pending.get(index) as readonly Uint8Array[] })),
     );
-    await this.#writeState(this.#env.durability === 'sync');
+    await this.#writeState(this.#env.durability === 'sync', isLast);
     body.pending.clear();
     await harmless(this.#journal.clear());
   }
 
-  async #writeState(durable: boolean): Promise<void> {
+  /**
+   * @param isLast when the two halves would say different lengths, the other one is written too: whichever of them is
+   *   damaged later, the file opens by the other one
+   */
+  async #writeState(durable: boolean, isLast: boolean): Promise<void> {
     const lock = await lockHeader(this.#env, this.#header.fileId, this.#path);
     try {
-      const state = { ...this.#body.committed, acc: emptyState.acc };
-      await this.#header.writeState(this.#env.system, this.#placed.fd, state);
+      const write = async (): Promise<void> => {
+        this.#otherBodyBytes = this.#header.state.bodyBytes;
+        const state = { ...this.#body.committed, acc: emptyState.acc };
+        await this.#header.writeState(this.#env.system, this.#placed.fd, state);
+      };
+      await write();
       if (durable) await this.#placed.sync();
+      // Whenever it gets to the disk, torn or not: the first one is there.
+      if (isLast && this.#otherBodyBytes !== this.#body.committed.bodyBytes) await harmless(write());
     } finally {
       await lock.release();
     }
@@ -217,8 +236,8 @@ export class Committer {
    */
   async finish(): Promise<void> {
     await this.commit();
-    if (this.#env.durability === 'none') await this.checkpoint();
-    else if (!(await postponable(this.checkpoint()))) return;
+    if (this.#env.durability === 'none') await this.checkpoint(true);
+    else if (!(await postponable(this.checkpoint(true)))) return;
     const end = this.#placed.fileOffsetOf(0) + this.#body.committed.bodyBytes;
     if (this.#placed.writtenEnd > end) await harmless(this.#cut());
     await harmless(this.#journal.remove());

@@ -66,8 +66,7 @@ export class Editor {
         const room = Math.floor((this.#mostDirtyBytes - body.dirtyBytes) / plainSegmentBytes) - 1;
         const until = (body.indexOf(from) + Math.max(1, room)) * plainSegmentBytes;
         const piece = source.subarray(done, Math.min(source.length, until - plainOffset));
-        await this.#prepareLoading(from, from + piece.length);
-        body.overwrite(piece, from);
+        await this.#overwrite(piece, from);
         done += piece.length;
       } catch (error) {
         if (done > 0 && hasErrno(error, 'ENOSPC', 'EDQUOT')) return done;
@@ -141,10 +140,14 @@ export class Editor {
     return body.makeDirty(index, await this.#segments.load(index));
   }
 
-  async #prepareLoading(from: number, to: number): Promise<void> {
+  async #overwrite(piece: Uint8Array, from: number): Promise<void> {
     for (;;) {
-      const missing = this.#prepare(from, to);
-      if (missing === ready) return;
+      const missing = this.#prepare(from, from + piece.length);
+      if (missing === ready) {
+        // In the same step: a read that comes in between would get the zeros of a buffer that is not filled yet.
+        this.#body.overwrite(piece, from);
+        return;
+      }
       await this.#loadDirty(missing);
     }
   }

@@ -34,13 +34,16 @@ export async function lockHeader(env: FileEnvironment, fileId: Uint8Array, path:
   return env.locks.acquire(`${hex(fileId)}.header`, { path, waitMs: headerLockWaitMs });
 }
 
-/** Held while a file is open for writing. Throws EBUSY at once. */
+/** Whoever replaces a file holds its write lock for one rename: that is waited for. Who has it open for writing is not. */
+const writeLockWaitMs = 100;
+
+/** Held while a file is open for writing, and by whoever replaces it. Throws EBUSY. */
 export async function lockForWriting(
   env: FileEnvironment,
   fileId: Uint8Array,
   path: string,
 ): Promise<HeldLock> {
-  return env.locks.acquire(writeLockName(fileId), { path });
+  return env.locks.acquire(writeLockName(fileId), { path, waitMs: writeLockWaitMs });
 }
 
 export function writeLockName(fileId: Uint8Array): string {

@@ -89,8 +89,18 @@ function pendingState(
     ignored('the journal with the id of this file belongs to another one; it was ignored', path);
     return undefined;
   }
-  const { state } = findings;
-  if (state === undefined) return undefined;
+  const { firstSyncSeq, state } = findings;
+  if (state === undefined || firstSyncSeq === undefined) return undefined;
+  // With a damaged copy the newer header may be the one that is lost.
+  if (header.bothCopies && firstSyncSeq > header.state.syncSeq + 1) {
+    throw new VolsealError(
+      'ERR_VOLSEAL_JOURNAL_TAMPERED',
+      'the journal of this file goes on from a newer version of it than the one that is here',
+      {
+        hint: `the file was put back without its journal: put both back, or remove ${hex(header.fileId)} from .volseal/journal to go on with the file as it is`,
+      },
+    );
+  }
   if (state.syncSeq >= header.state.syncSeq) return state;
   ignored('the journal of this file is older than the file; it was ignored', path);
   return undefined;

@@ -297,6 +297,18 @@ export class OpenFile {
     return stats;
   }
 
+  /** As `fchmod`. */
+  async chmod(mode: number): Promise<void> {
+    this.#checkOpen('fchmod');
+    await this.#placed.withDescriptor(async (fd) => this.#env.system.fchmod(fd, mode));
+  }
+
+  /** As `fchown`. */
+  async chown(uid: number, gid: number): Promise<void> {
+    this.#checkOpen('fchown');
+    await this.#placed.withDescriptor(async (fd) => this.#env.system.fchown(fd, uid, gid));
+  }
+
   /** As `futimes`. What was written before and is not in place yet does not change the times again. */
   async utimes(atimeSeconds: number, mtimeSeconds: number): Promise<void> {
     await this.#exclusive('futime', async () => {

@@ -6,7 +6,7 @@ import { bodyShape } from '../../floe/layout.ts';
 import { parseFloeParameters } from '../../floe/parameters.ts';
 import { hasErrno } from '../../errno.ts';
 import { readUpTo } from '../../os/descriptor-bytes.ts';
-import { FileHeader } from '../header/file-header.ts';
+import { openHeader } from '../header/file-header.ts';
 import { findRegion } from '../header/find-region.ts';
 import { journalPath } from '../journal/read-journal.ts';
 import type { FileEnvironment } from './environment.ts';
@@ -49,7 +49,7 @@ function sizeBy({ header }: HeaderRegion, bodyBytes: number, fileBytes: number):
 }
 
 async function sizeByJournal(env: FileEnvironment, fd: number, region: Uint8Array): Promise<number> {
-  const header = FileHeader.open(env.keyring, region);
+  const header = await openHeader(env.system, env.keyring, fd, region);
   try {
     const located = await locateForReading(env, fd, '', { header, region });
     if (located.header !== header) located.header.wipe();

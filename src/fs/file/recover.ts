@@ -116,8 +116,13 @@ async function saveState(
   // it for written.
   const lock = await lockHeader(env, header.fileId, path);
   try {
-    await header.writeState(env.system, placed.fd, { ...state, acc: emptyState.acc });
+    const before = header.state.bodyBytes;
+    const write = async (): Promise<void> =>
+      header.writeState(env.system, placed.fd, { ...state, acc: emptyState.acc });
+    await write();
     await placed.sync();
+    // As at the last checkpoint: whichever half is damaged later, the other one says the same length.
+    if (before !== state.bodyBytes) await write().catch(() => {});
   } finally {
     await lock.release();
   }

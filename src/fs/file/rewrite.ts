@@ -22,10 +22,14 @@ export { isWriteOnceError } from './write-once.ts';
 export async function rewriteAsMutable(env: FileEnvironment, path: string): Promise<void> {
   const { system } = env;
   for (;;) {
-    const file = await OpenFile.open(env, await system.open(path, constants.O_RDONLY), {
-      path,
-      write: false,
-    });
+    const file = await OpenFile.open(
+      env,
+      await system.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
+      {
+        path,
+        write: false,
+      },
+    );
     try {
       if (file.header.kind === 'mutable') return;
       const lock = await lockForWriting(env, file.fileId, path);
@@ -83,18 +87,21 @@ async function copyBody(
   const count = segmentCount(layout, plainBytes);
   const batch = Math.max(1, Math.floor(runBytes / segmentBytes));
   const plain = new Uint8Array(Math.min(batch * plainSegmentBytes, plainBytes));
-  for (let first = 0; first < count; first += batch) {
-    const at = first * plainSegmentBytes;
-    const length = Math.min(plain.length, plainBytes - at);
-    // What is read is whole: the size of a write-once body is proven.
-    await file.read(plain, 0, length, at);
-    const parts: Uint8Array[] = [];
-    for (let index = first; index < Math.min(count, first + batch); index++) {
-      const from = index * plainSegmentBytes - at;
-      const piece = plain.subarray(from, Math.min(length, from + plainSegmentBytes));
-      parts.push(...segments.seal([piece], index, index === count - 1));
+  try {
+    for (let first = 0; first < count; first += batch) {
+      const at = first * plainSegmentBytes;
+      const length = Math.min(plain.length, plainBytes - at);
+      // What is read is whole: the size of a write-once body is proven.
+      await file.read(plain, 0, length, at);
+      const parts: Uint8Array[] = [];
+      for (let index = first; index < Math.min(count, first + batch); index++) {
+        const from = index * plainSegmentBytes - at;
+        const piece = plain.subarray(from, Math.min(length, from + plainSegmentBytes));
+        parts.push(...segments.seal([piece], index, index === count - 1));
+      }
+      await writeAll(env.system, fd, parts, regionBytes + first * segmentBytes);
     }
-    await writeAll(env.system, fd, parts, regionBytes + first * segmentBytes);
+  } finally {
+    plain.fill(0);
   }
-  plain.fill(0);
 }

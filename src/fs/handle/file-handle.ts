@@ -57,6 +57,7 @@ let nextFd = 2 ** 31;
 export class VolumeFileHandle extends EventEmitter implements StreamHandle {
   readonly #lease: Lease;
   readonly #flags: OpenFlags;
+  readonly #readonly: boolean;
   #fd = nextFd++;
   readonly #own = new OwnPosition();
   /** Calls and streams that use the file, and one for being open. */
@@ -66,11 +67,15 @@ export class VolumeFileHandle extends EventEmitter implements StreamHandle {
   readonly #onClosing = new Set<() => void>();
   #streamed = false;
 
-  /** Takes the lease over. */
-  constructor(lease: Lease, flags: OpenFlags) {
+  /**
+   * Takes the lease over.
+   * @param isReadonly of the volume: mode, owner and times cannot be changed, which a handle for reading could
+   */
+  constructor(lease: Lease, flags: OpenFlags, isReadonly = false) {
     super();
     this.#lease = lease;
     this.#flags = flags;
+    this.#readonly = isReadonly;
   }
 
   /**
@@ -250,18 +255,18 @@ export class VolumeFileHandle extends EventEmitter implements StreamHandle {
   }
 
   chmod(mode: string | number): Promise<void> {
-    return this.#call('fchmod', async () => this.#lease.chmod(parseMode(mode)));
+    return this.#changeAttributes('fchmod', async (file) => file.chmod(parseMode(mode)));
   }
 
   /** -1 leaves the one or the other as it is. */
   chown(uid: number, gid: number): Promise<void> {
-    return this.#call('fchown', async () =>
-      this.#lease.chown(checkInteger('uid', uid, -1, anybody), checkInteger('gid', gid, -1, anybody)),
+    return this.#changeAttributes('fchown', async (file) =>
+      file.chown(checkInteger('uid', uid, -1, anybody), checkInteger('gid', gid, -1, anybody)),
     );
   }
 
   utimes(atime: string | number | Date, mtime: string | number | Date): Promise<void> {
-    return this.#call('futimes', async (file) =>
+    return this.#changeAttributes('futimes', async (file) =>
       file.utimes(checkTime('atime', atime), checkTime('mtime', mtime)),
     );
   }
@@ -337,6 +342,16 @@ export class VolumeFileHandle extends EventEmitter implements StreamHandle {
     } finally {
       this.#unuse();
     }
+  }
+
+  async #changeAttributes(syscall: string, work: (file: HandleTarget) => Promise<void>): Promise<void> {
+    return this.#call(syscall, async (file) => {
+      if (this.#readonly) {
+        const detail = 'the volume was opened read-only';
+        throw errnoError('EROFS', syscall, undefined, undefined, { detail });
+      }
+      return work(file);
+    });
   }
 
   #unuse(): void {

@@ -23,6 +23,8 @@ export interface HandleTarget {
   stat(): Promise<BigIntStats>;
   /** No write from before changes the times again. */
   utimes(atimeSeconds: number, mtimeSeconds: number): Promise<void>;
+  chmod(mode: number): Promise<void>;
+  chown(uid: number, gid: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -31,8 +33,6 @@ export interface Lease {
   readonly file: HandleTarget;
   /** The authenticated encryption context of a file; of a directory none. */
   readonly context: Context;
-  chmod(mode: number): Promise<void>;
-  chown(uid: number, gid: number): Promise<void>;
   /**
    * Once. Without other holds on the target what was written is on the disk afterwards, as far as the durability of the
    * volume says.

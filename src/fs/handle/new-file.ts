@@ -12,6 +12,8 @@ export interface EmptyFileOptions {
   readonly mode: number;
   /** The file that is replaced, which must be a regular one. Without it the name must be free. */
   readonly replaced?: BigIntStats | undefined;
+  /** Runs the step by which the file takes its name. */
+  readonly renaming?: ((rename: () => Promise<void>) => Promise<void>) | undefined;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface EmptyFileOptions {
 export async function makeEmptyFile(
   env: FileEnvironment,
   systemPath: string,
-  { mode, replaced }: EmptyFileOptions,
+  { mode, renaming, replaced }: EmptyFileOptions,
 ): Promise<number> {
   const { durability, keyring, owner, system } = env;
   const file = await ReplacingFile.create(system, systemPath, {
@@ -36,7 +38,7 @@ export async function makeEmptyFile(
     const body = header.segments.seal([], 0, true);
     header.wipe();
     await writeAll(system, file.fd, [region, ...body], 0);
-    await file.commit({ durable: durability === 'sync', keepOpen: true });
+    await file.commit({ durable: durability === 'sync', keepOpen: true, renaming });
     return file.fd;
   } catch (error) {
     await file.abort();

@@ -45,6 +45,14 @@ export class OpenDirectory implements HandleTarget {
     return this.#system.futimes(this.#fd, atimeSeconds, mtimeSeconds);
   }
 
+  chmod(mode: number): Promise<void> {
+    return this.#system.fchmod(this.#fd, mode);
+  }
+
+  chown(uid: number, gid: number): Promise<void> {
+    return this.#system.fchown(this.#fd, uid, gid);
+  }
+
   close(): Promise<void> {
     return this.#system.close(this.#fd);
   }

@@ -9,15 +9,14 @@
 
 import { type BigIntStats, constants } from 'node:fs';
 
-import { hex } from '../../bytes.ts';
 import { errnoError, hasErrno, restateError } from '../../errno.ts';
 import { VolsealError, withPath } from '../../errors.ts';
 import type { System } from '../../os/system.ts';
-import type { FileEnvironment } from '../file/environment.ts';
+import { type FileEnvironment, lockForWriting } from '../file/environment.ts';
 import { OpenFile } from '../file/open-file.ts';
 import { isWriteOnceError, rewriteAsMutable } from '../file/rewrite.ts';
 import { findRegion } from '../header/find-region.ts';
-import type { HeldLock } from '../locks/file-locks.ts';
+import { journalPath } from '../journal/read-journal.ts';
 import { fileClosed } from './argument-errors.ts';
 import type { OpenFlags } from './flags.ts';
 import type { Lease } from './handle-target.ts';
@@ -112,11 +111,11 @@ export class OpenFiles {
       const lease = fd === undefined ? undefined : await this.#enter(fd, systemPath, request);
       if (lease !== undefined) return lease;
     }
-    throw errnoError('EBUSY', 'open', request.path, undefined, { detail: 'others replace it all the time' });
+    throw replacedAllTheTime(request.path);
   }
 
   /** Opens what is there, or makes it. Undefined: somebody was faster, look again. */
-  async #descriptor(systemPath: string, { flags, mode, path }: OpenRequest): Promise<number | undefined> {
+  async #descriptor(systemPath: string, { flags, mode }: OpenRequest): Promise<number | undefined> {
     const { create, exclusive, passedOn, truncate, write } = flags;
     if (exclusive) return makeEmptyFile(this.#env, systemPath, { mode });
     const access = write || truncate ? O_RDWR : O_RDONLY;
@@ -132,35 +131,79 @@ export class OpenFiles {
     }
     if (!truncate) return fd;
     try {
-      return await this.#replace(fd, systemPath, mode, path);
+      return await this.#replace(fd, systemPath, mode);
     } finally {
       await this.#system.close(fd).catch(() => {});
     }
   }
 
   /** Puts an empty file in the place of one that nobody else writes, and gives its descriptor. */
-  async #replace(fd: number, systemPath: string, mode: number, path: string): Promise<number> {
-    const stats = await this.#system.fstat(fd);
-    if (!stats.isFile()) throw notRegular();
-    const key = keyOf(stats);
-    return this.#turns.take(key, async () => {
-      const isOurs = this.#entries.get(key)?.file?.writable === true;
-      const lock = isOurs ? undefined : await this.#lockOutWriters(fd, path);
-      try {
-        return await makeEmptyFile(this.#env, systemPath, { mode, replaced: stats });
-      } finally {
-        await lock?.release().catch(() => {}); // of a file that has no name any more
-      }
-    });
+  async #replace(fd: number, systemPath: string, mode: number): Promise<number> {
+    const replaced = await this.#system.fstat(fd);
+    if (!replaced.isFile()) throw notRegular();
+    const renaming = (rename: () => Promise<void>): Promise<void> => this.replacing(systemPath, rename);
+    return makeEmptyFile(this.#env, systemPath, { mode, replaced, renaming });
   }
 
-  /** What they write from now on would be lost: the file they have open is about to lose its name. */
-  async #lockOutWriters(fd: number, path: string): Promise<HeldLock | undefined> {
-    const region = await findRegion(this.#system, fd, undefined).catch((error: unknown) => {
-      if (error instanceof VolsealError) return undefined; // nobody can have opened it
+  /**
+   * Runs `rename`, which puts another file in the place of what lies at `systemPath`, while nobody else writes to that: what
+   * they write later would be lost. What is open here stays open as it was. The journal of a file that has no name left is
+   * removed.
+   * @throws errno EBUSY with `holderPid`
+   */
+  async replacing(systemPath: string, rename: () => Promise<void>): Promise<void> {
+    for (let round = 0; round < mostRounds; round++) {
+      const fd = await this.#system.open(systemPath, O_RDONLY | always).catch((error: unknown) => {
+        // There is nothing, or nothing that may be read: whoever may not read a file may replace it all the same.
+        if (hasErrno(error, 'ENOENT', 'EACCES', 'EPERM', 'ELOOP', 'ENXIO')) return undefined;
+        throw error;
+      });
+      if (fd === undefined) return rename();
+      try {
+        const stats = await this.#system.fstat(fd);
+        const key = keyOf(stats);
+        const done = await this.#turns.take(key, () => this.#renameOver(fd, stats, systemPath, rename));
+        if (done) return;
+      } finally {
+        await this.#system.close(fd).catch(() => {});
+      }
+    }
+    throw replacedAllTheTime(systemPath);
+  }
+
+  /** @returns false when the name leads to another file by now */
+  async #renameOver(
+    fd: number,
+    stats: BigIntStats,
+    systemPath: string,
+    rename: () => Promise<void>,
+  ): Promise<boolean> {
+    const { journalDirectory } = this.#env;
+    const isOurs = this.#entries.get(keyOf(stats))?.file?.writable === true;
+    const fileId = isOurs || !stats.isFile() ? undefined : await this.#fileIdOf(fd);
+    const lock = fileId && (await lockForWriting(this.#env, fileId, systemPath));
+    try {
+      const named = await this.#system.lstat(systemPath).catch(() => undefined);
+      if (named === undefined || keyOf(named) !== keyOf(stats)) return false;
+      await rename();
+      if (fileId !== undefined && (await this.#system.fstat(fd)).nlink === 0n) {
+        // Left by a writer that died. With the lock nobody has begun another one.
+        await this.#system.unlink(journalPath(journalDirectory, fileId)).catch(() => {});
+      }
+      return true;
+    } finally {
+      await lock?.release().catch(() => {}); // of a file that most likely has no name any more
+    }
+  }
+
+  /** Undefined for a file that nobody can have opened. */
+  async #fileIdOf(fd: number): Promise<Uint8Array | undefined> {
+    try {
+      return (await findRegion(this.#system, fd, undefined)).header.fileId;
+    } catch (error) {
+      if (error instanceof VolsealError) return undefined;
       throw error;
-    });
-    return region && this.#env.locks.acquire(`${hex(region.header.fileId)}.write`, { path });
+    }
   }
 
   /** A hold on what the descriptor is open on; takes the descriptor over. Undefined: look again. */
@@ -172,7 +215,7 @@ export class OpenFiles {
         if (request.flags.create) throw errnoError('EISDIR', 'open');
         const key = `directory ${this.#directories++}`;
         const directory = new OpenDirectory(this.#system, fd);
-        return this.#lease(this.#add(new SharedFile(this.#system, key, request.path, directory, fd)), false);
+        return this.#lease(this.#add(new SharedFile(key, request.path, directory, fd)), false);
       }
       if (!stats.isFile()) throw notRegular();
     } catch (error) {
@@ -190,7 +233,7 @@ export class OpenFiles {
           return this.#lease(shared, write);
         }
         const file = await OpenFile.open(this.#env, fd, { path, write, stats });
-        return this.#lease(this.#add(new SharedFile(this.#system, key, path, file, fd)), write);
+        return this.#lease(this.#add(new SharedFile(key, path, file, fd)), write);
       } catch (error) {
         if (!write || !isWriteOnceError(error)) throw error;
         await rewriteAsMutable(this.#env, systemPath).catch((cause: unknown) => {
@@ -245,8 +288,6 @@ export class OpenFiles {
     return {
       file: shared,
       context: shared.context,
-      chmod: (mode) => shared.chmod(mode),
-      chown: (uid, gid) => shared.chown(uid, gid),
       release: () => this.#turns.take(shared.key, () => this.#release(shared, write)),
     };
   }
@@ -269,10 +310,11 @@ export class OpenFiles {
   /** Nobody writes any more, some still read: goes on without the write lock. Readers notice nothing. */
   async #letOthersWrite(shared: SharedFile): Promise<void> {
     const writable = shared.file as OpenFile;
-    await writable.checkpoint();
+    await writable.sync();
     let fd: number;
     let file: OpenFile;
     try {
+      await writable.checkpoint();
       fd = await this.#system.open(descriptorPath(shared.fd), O_RDONLY);
       file = await OpenFile.open(this.#env, fd, { path: shared.path, write: false });
     } catch {
@@ -290,6 +332,10 @@ export class OpenFiles {
       this.#entries.delete(shared.key);
     }
   }
+}
+
+function replacedAllTheTime(path: string): Error {
+  return errnoError('EBUSY', 'open', path, undefined, { detail: 'others replace it all the time' });
 }
 
 function keyOf({ dev, ino }: BigIntStats): string {

@@ -14,6 +14,8 @@ export function refusingFile(errorOf: (syscall: string) => unknown): HandleTarge
     sync: refuse('fsync'),
     stat: refuse('fstat'),
     utimes: refuse('futime'),
+    chmod: refuse('fchmod'),
+    chown: refuse('fchown'),
     close: async () => {},
   };
 }

@@ -3,7 +3,6 @@
 import type { BigIntStats } from 'node:fs';
 
 import type { Context } from '../../kms/provider.ts';
-import type { System } from '../../os/system.ts';
 import type { OpenFile } from '../file/open-file.ts';
 import type { HandleTarget } from './handle-target.ts';
 import type { OpenDirectory } from './open-directory.ts';
@@ -21,15 +20,13 @@ export class SharedFile implements HandleTarget {
   writers = 0;
   /** What went wrong when it was closed under its handles. */
   lost: Error | undefined;
-  readonly #system: System;
   #target: HandleTarget;
   #file: OpenFile | undefined;
   /** The target owns and closes it. */
   #fd: number;
-  #refusal: Refusal | undefined;
+  #refused = false;
 
-  constructor(system: System, key: string, path: string, opened: OpenFile | OpenDirectory, fd: number) {
-    this.#system = system;
+  constructor(key: string, path: string, opened: OpenFile | OpenDirectory, fd: number) {
     this.key = key;
     this.path = path;
     this.#target = opened;
@@ -59,12 +56,12 @@ export class SharedFile implements HandleTarget {
     const before = this.#target;
     this.#target = refusingFile(refusal);
     this.#file = undefined;
-    this.#refusal = refusal;
+    this.#refused = true;
     return before;
   }
 
   get refused(): boolean {
-    return this.#refusal !== undefined;
+    return this.#refused;
   }
 
   get plainBytes(): number {
@@ -104,14 +101,12 @@ export class SharedFile implements HandleTarget {
     return this.#target.utimes(atimeSeconds, mtimeSeconds);
   }
 
-  async chmod(mode: number): Promise<void> {
-    if (this.#refusal !== undefined) throw this.#refusal('fchmod');
-    await this.#system.fchmod(this.#fd, mode);
+  chmod(mode: number): Promise<void> {
+    return this.#target.chmod(mode);
   }
 
-  async chown(uid: number, gid: number): Promise<void> {
-    if (this.#refusal !== undefined) throw this.#refusal('fchown');
-    await this.#system.fchown(this.#fd, uid, gid);
+  chown(uid: number, gid: number): Promise<void> {
+    return this.#target.chown(uid, gid);
   }
 
   close(): Promise<void> {

@@ -31,6 +31,11 @@ export const maxRequestBytes = 1_048_576;
 
 /** Later records are looked for no further than this behind one that is not valid: a torn record ends before. */
 const searchedBytes = 2 * maxRecordBytes;
+/**
+ * What may be read to check candidates, a window for each of them on top. A mark occurs by chance once in 4 GiB; whoever
+ * plants them by the thousand must not make the search quadratic.
+ */
+const laterBudgetBytes = 2 * searchedBytes;
 
 export interface JournalFindings {
   /**
@@ -40,6 +45,8 @@ export interface JournalFindings {
   readonly start: 'ours' | 'none' | 'newer' | 'foreign';
   /** Records in the longest valid chain. */
   readonly records: number;
+  /** Of the first of them. */
+  readonly firstSyncSeq: number | undefined;
   /** What the last of them says; undefined when there is none. */
   readonly state: { readonly syncSeq: number; readonly bodyBytes: number } | undefined;
   /** The newest sealed segment of each index that the chain changed and did not cut off later. */
@@ -73,6 +80,7 @@ export function* parseJournal(
   const start = yield* startOf(expectedStart, journalBytes);
   const overlay = new Map<number, Uint8Array>();
   let state: JournalFindings['state'];
+  let firstSyncSeq: number | undefined;
   let records = 0;
   let at = startBytes;
   let segmentCount = 0;
@@ -84,6 +92,7 @@ export function* parseJournal(
     if (record.segmentCount < segmentCount) dropFrom(overlay, record.segmentCount);
     segmentCount = record.segmentCount;
     for (const [index, sealed] of record.segments) overlay.set(index, sealed);
+    firstSyncSeq ??= record.syncSeq;
     state = { syncSeq: record.syncSeq, bodyBytes: record.bodyBytes };
     previous = record.mac;
     at += record.recordBytes;
@@ -92,7 +101,7 @@ export function* parseJournal(
   const newest = Math.max(headerSyncSeq, state?.syncSeq ?? 0);
   // Behind a start record that was changed, the first record is still authentic under the one that should be there.
   const tamperedAt = yield* findLater(identity, at, journalBytes, newest, expectedStart);
-  return { start, records, state, overlay, chainBytes: records === 0 ? 0 : at, tamperedAt };
+  return { start, records, firstSyncSeq, state, overlay, chainBytes: records === 0 ? 0 : at, tamperedAt };
 }
 
 function* startOf(expected: Uint8Array, journalBytes: number): Parsing<JournalFindings['start']> {
@@ -169,36 +178,42 @@ function* findLater(
   expectedStart: Uint8Array,
 ): Parsing<number | undefined> {
   const end = Math.min(journalBytes, from + searchedBytes);
-  // A mark occurs by chance once in 4 GiB. Whoever plants them by the thousand must not make the search quadratic.
-  let budgetBytes = 2 * searchedBytes;
-  let at = from;
-  while (at + headBytes <= end) {
-    const length = Math.min(maxRequestBytes, end - at);
-    const window = yield { offset: at, length };
-    const found = Buffer.from(window.buffer, window.byteOffset, window.byteLength).indexOf(recordMark);
-    if (found === -1) {
-      if (at + length >= end) return undefined;
-      at += length - recordMark.length + 1;
-      continue;
+  let budgetBytes = laterBudgetBytes;
+  let windowAt = from;
+  while (windowAt + headBytes <= end) {
+    const length = Math.min(maxRequestBytes, end - windowAt);
+    const marks = marksIn(yield { offset: windowAt, length });
+    const isLastWindow = windowAt + length === end;
+    let nextWindowAt = windowAt + length - recordMark.length + 1;
+    for (const mark of marks) {
+      const candidate = windowAt + mark;
+      if (candidate + headBytes > windowAt + length && !isLastWindow) {
+        nextWindowAt = candidate;
+        break;
+      }
+      if (journalBytes - candidate < headBytes) return undefined;
+      const request = { offset: candidate, length: headBytes };
+      const head = parseHead(yield request, identity.layout, journalBytes - candidate);
+      if (head === undefined || head.syncSeq <= newest) continue;
+      budgetBytes -= head.recordBytes + maxRequestBytes;
+      if (budgetBytes < 0) return candidate;
+      const previous =
+        candidate < startBytes + macBytes
+          ? expectedStart
+          : (yield { offset: candidate - macBytes, length: macBytes }).slice();
+      if ((yield* readRecord(identity, candidate, journalBytes, previous, false)) !== undefined) {
+        return candidate;
+      }
     }
-    const candidate = at + found;
-    at = candidate + 1;
-    if (journalBytes - candidate < headBytes) return undefined;
-    const head = parseHead(
-      yield { offset: candidate, length: headBytes },
-      identity.layout,
-      journalBytes - candidate,
-    );
-    if (head === undefined || head.syncSeq <= newest) continue;
-    budgetBytes -= head.recordBytes;
-    if (budgetBytes < 0) return candidate;
-    const previous =
-      candidate < startBytes + macBytes
-        ? expectedStart
-        : (yield { offset: candidate - macBytes, length: macBytes }).slice();
-    if ((yield* readRecord(identity, candidate, journalBytes, previous, false)) !== undefined) {
-      return candidate;
-    }
+    if (isLastWindow) return undefined;
+    windowAt = nextWindowAt;
   }
   return undefined;
+}
+
+function marksIn(window: Uint8Array): number[] {
+  const bytes = Buffer.from(window.buffer, window.byteOffset, window.byteLength);
+  const marks: number[] = [];
+  for (let at = bytes.indexOf(recordMark); at !== -1; at = bytes.indexOf(recordMark, at + 1)) marks.push(at);
+  return marks;
 }

@@ -28,7 +28,8 @@ export async function readJournal(
   try {
     fd = await system.open(
       journalPath(directory, identity.fileId),
-      constants.O_RDONLY | constants.O_NOFOLLOW,
+      // A FIFO that somebody put here must not be waited for.
+      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
     );
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return undefined;

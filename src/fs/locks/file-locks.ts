@@ -7,7 +7,7 @@
  */
 
 import { errnoError } from '../../errno.ts';
-import { ownIdentity, type ProcessIdentity } from '../../os/process-identity.ts';
+import { isOutOfSight, ownIdentity, type ProcessIdentity } from '../../os/process-identity.ts';
 import type { System } from '../../os/system.ts';
 import { type Busy, LockFiles, type Owner } from './lock-files.ts';
 
@@ -27,6 +27,9 @@ export interface HeldLock {
 }
 
 const pollMs = 20;
+/** Taking the lock of a dead process takes a few system calls: whoever is at it is waited for in any case. */
+const claimMs = 100;
+const claimPollMs = 2;
 
 /** Called with the lock, or without it when the one before failed to get it. */
 type Waiter = (inode: bigint | undefined) => void;
@@ -119,19 +122,32 @@ export class FileLocks {
   }
 
   async #take(name: string, untilMs: number, path: string): Promise<bigint> {
+    const claimUntilMs = Math.max(untilMs, performance.now() + claimMs);
     for (;;) {
       const taken = await this.#files.take(name).catch((error: unknown) => {
         throw concerning(error, path, 'its lock cannot be taken');
       });
       if (typeof taken === 'bigint') return taken;
-      const leftMs = untilMs - performance.now();
+      const isClaimed = taken.claimed === true;
+      const leftMs = (isClaimed ? claimUntilMs : untilMs) - performance.now();
       if (leftMs <= 0) throw busyError(path, taken);
       // It keeps the process alive: an operation waits here, not merely an open file, and not for longer than it said.
       await new Promise((resolve) => {
-        setTimeout(resolve, Math.min(pollMs, leftMs));
+        setTimeout(resolve, Math.min(isClaimed ? claimPollMs : pollMs, leftMs));
       });
     }
   }
+}
+
+/** In words, for errors. */
+export function describeHolder(holder: ProcessIdentity): string {
+  const { pid } = holder;
+  if (isOutOfSight(holder)) {
+    return `process ${pid} of another container on this machine; if that container is gone, remove the lock from .volseal/locks`;
+  }
+  return pid === process.pid
+    ? `this process, ${pid}, through another handle, volume or thread`
+    : `process ${pid}`;
 }
 
 function busyError(path: string, { holder }: Busy): Error {
@@ -139,10 +155,7 @@ function busyError(path: string, { holder }: Busy): Error {
     return errnoError('EBUSY', 'open', path, undefined, { detail: 'its lock is just being taken' });
   }
   const { pid } = holder;
-  const detail =
-    pid === process.pid
-      ? `held by this process, ${pid}, through another handle, volume or thread`
-      : `held by process ${pid}`;
+  const detail = `held by ${describeHolder(holder)}`;
   return errnoError('EBUSY', 'open', path, undefined, { detail, holderPid: pid });
 }
 

@@ -8,8 +8,8 @@
  * Taking over: several processes may find the same dead record D at the same time. The one that makes the file
  * `<lock>~<token of D>` (by link(2) again, so exactly one) may replace D, by renaming that claim over the lock. Tokens
  * never come back, so once the lock is not D any more it never will be again: whoever makes the claim late sees that
- * and takes it away. While the lock is D, nobody removes the claim; when the claimant dies in between, its claim is a
- * dead record like any other and is claimed in turn.
+ * and takes it away. While the lock is D, nobody else removes the claim; when the claimant dies in between, its claim is
+ * a dead record like any other and is claimed in turn. Whoever only tidies up makes the claim, removes D and then the claim.
  *
  * Where hard links do not exist the file is created with O_EXCL and then written: its content may be seen unfinished.
  */
@@ -47,6 +47,8 @@ export interface Processes {
 /** The lock is someone else's; without `holder` it cannot be said whose. */
 export interface Busy {
   readonly holder: ProcessIdentity | undefined;
+  /** It is a dead one's, and `holder` is just taking it over or away: in a moment that will be over. */
+  readonly claimed?: boolean;
 }
 
 /** A lock file as it was read. */
@@ -96,7 +98,7 @@ export class LockFiles {
       // Left behind by a release that failed.
       if (seen.key === this.#token) return seen.inode;
       if (!seen.stale) return { holder: seen.holder };
-      const taken = await this.#takeOver(path, seen);
+      const taken = await this.#takeOver(path, seen, 'ours');
       if (taken !== undefined) return taken;
     }
     return { holder: undefined };
@@ -138,7 +140,7 @@ export class LockFiles {
       const claimAt = name.indexOf('~');
       if (isStaleTemporary(name)) removed += await this.#unlinkIfThere(path);
       else if (name.startsWith('.')) continue;
-      else if (claimAt === -1) removed += await this.#sweepLock(name, path);
+      else if (claimAt === -1) removed += await this.#sweepLock(path);
       else removed += await this.#sweepClaim(path, name.slice(0, claimAt), name.slice(claimAt + 1));
     }
     return removed;
@@ -209,14 +211,18 @@ export class LockFiles {
     const system = this.#system;
     let fd: number;
     try {
-      fd = await system.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      // A FIFO that somebody put here must not be waited for.
+      fd = await system.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return undefined;
       throw error;
     }
     try {
       const content = new Uint8Array(maxLockBytes);
-      const bytes = await system.read(fd, content, 0, maxLockBytes, 0);
+      const bytes = await system.read(fd, content, 0, maxLockBytes, 0).catch((error: unknown) => {
+        if (hasErrno(error, 'ESPIPE', 'EISDIR')) return 0; // no file, so nobody's record
+        throw error;
+      });
       const { ino, mtimeMs, mtimeNs } = await system.fstat(fd);
       const record = parseLockRecord(content.subarray(0, bytes));
       if (record !== undefined) {
@@ -231,8 +237,11 @@ export class LockFiles {
     }
   }
 
-  /** Undefined when the lock has changed meanwhile. */
-  async #takeOver(path: string, seen: Seen): Promise<bigint | Busy | undefined> {
+  /**
+   * Puts our lock in the place of a dead one, or nothing.
+   * @returns the inode of our record; undefined when the lock has changed meanwhile
+   */
+  async #takeOver(path: string, seen: Seen, next: 'ours' | 'none'): Promise<bigint | Busy | undefined> {
     const passed: string[] = [];
     let dead = seen;
     let inode: bigint | undefined;
@@ -249,7 +258,7 @@ export class LockFiles {
       }
       if (!claimant.stale) {
         const isStillDead = (await this.#read(path))?.key === seen.key;
-        return isStillDead ? { holder: claimant.holder } : undefined;
+        return isStillDead ? { holder: claimant.holder, claimed: true } : undefined;
       }
       passed.push(claim);
       dead = claimant;
@@ -260,7 +269,12 @@ export class LockFiles {
         await this.#unlinkIfThere(claim);
         return undefined;
       }
-      await this.#system.rename(claim, path);
+      if (next === 'ours') {
+        await this.#system.rename(claim, path);
+      } else {
+        await this.#unlinkIfThere(path);
+        passed.push(claim);
+      }
     } catch (error) {
       await this.#unlinkIfThere(claim).catch(() => {});
       throw error;
@@ -270,13 +284,10 @@ export class LockFiles {
     return inode;
   }
 
-  async #sweepLock(name: string, path: string): Promise<number> {
+  async #sweepLock(path: string): Promise<number> {
     const seen = await this.#read(path);
     if (seen === undefined || !seen.stale) return 0;
-    const taken = await this.#takeOver(path, seen);
-    if (typeof taken !== 'bigint') return 0;
-    await this.remove(name, taken);
-    return 1;
+    return typeof (await this.#takeOver(path, seen, 'none')) === 'bigint' ? 1 : 0;
   }
 
   /** A claim on a record that the lock is not any more. */

@@ -1,6 +1,6 @@
 /**
- * What a lock file says: one line of JSON with the holder's boot id, pid, thread, start time, and a token that is drawn
- * for each holder and never comes back. No secrets; never synced: after a loss of power every lock is stale.
+ * What a lock file says: one line of JSON with the holder's boot id, pid and its namespace, thread, start time, and a token
+ * that is drawn for each holder and never comes back. No secrets; never synced: after a loss of power every lock is stale.
  */
 
 import type { ProcessIdentity } from '../../os/process-identity.ts';
@@ -15,8 +15,9 @@ export interface LockRecord {
 export const maxLockBytes = 512;
 
 export function encodeLockRecord({ holder, token }: LockRecord): Uint8Array {
-  const { bootId, pid, threadId, startTime } = holder;
-  return Buffer.from(`${JSON.stringify({ volsealLock: 1, bootId, pid, threadId, startTime, token })}\n`);
+  const { bootId, pid, pidNamespace, startTime, threadId } = holder;
+  const record = { volsealLock: 1, bootId, pidNamespace, pid, threadId, startTime, token };
+  return Buffer.from(`${JSON.stringify(record)}\n`);
 }
 
 const tokenPattern = /^[0-9a-f]{32}$/;
@@ -32,21 +33,27 @@ export function parseLockRecord(content: Uint8Array): LockRecord | undefined {
   } catch {
     return undefined;
   }
-  const { volsealLock, bootId, pid, threadId, startTime, token } = value as Readonly<Record<string, unknown>>;
+  const { volsealLock, bootId, pid, pidNamespace, threadId, startTime, token } = value as Readonly<
+    Record<string, unknown>
+  >;
   if (
     volsealLock !== 1 ||
     typeof bootId !== 'string' ||
     !bootIdPattern.test(bootId) ||
     !isId(pid) ||
     !isId(threadId) ||
-    typeof startTime !== 'string' ||
-    !/^\d{0,20}$/.test(startTime) ||
+    !isNumeral(startTime) ||
+    !isNumeral(pidNamespace) ||
     typeof token !== 'string' ||
     !tokenPattern.test(token)
   ) {
     return undefined;
   }
-  return { holder: { bootId, pid, threadId, startTime }, token };
+  return { holder: { bootId, pidNamespace, pid, threadId, startTime }, token };
+}
+
+function isNumeral(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{0,20}$/.test(value);
 }
 
 function isId(value: unknown): value is number {

@@ -22,7 +22,12 @@ export async function closeVolume(
   }
   const { environment, files, paths } = mounted;
   const failures: unknown[] = [];
-  for (const step of [() => files.closeAll(), () => environment.locks.close(), () => paths.close()]) {
+  for (const step of [
+    () => mounted.swept.whenIdle(),
+    () => files.closeAll(),
+    () => environment.locks.close(),
+    () => paths.close(),
+  ]) {
     await step().catch((error: unknown) => failures.push(error));
   }
   environment.cache.wipe();

@@ -82,11 +82,6 @@ async function copySource(mounted: Mounted, source: Source, to: string, exclusiv
     // Onto itself: there is nothing to do.
     if (known !== 'absent' && known.dev === source.stats.dev && known.ino === source.stats.ino) return;
     await copyContent(mounted, source, destination);
-    const mode = source.stats.mode & permissionBits;
-    if (known === 'absent' || (known.mode & permissionBits) !== mode) {
-      const { mode: made } = await mounted.system.lstat(destination.systemPath);
-      if ((made & permissionBits) !== mode) await mounted.system.chmod(destination.systemPath, Number(mode));
-    }
   });
 }
 
@@ -96,27 +91,30 @@ async function copyContent(
   destination: Destination,
 ): Promise<void> {
   const { context, kind, layout, suite } = header;
+  const mode = Number(stats.mode & permissionBits);
   const content = await NewContent.start(mounted, destination, {
     immutable: kind === 'write-once',
     context,
     suite,
     segmentBytes: layout.segmentBytes,
     // Not readable for more people than the original at any time.
-    mode: Number(stats.mode & permissionBits),
+    mode,
+    exactMode: mode,
     durable: isDurable(mounted),
   });
+  const buffer = Buffer.alloc(Math.max(1, Math.min(stepBytes, file.plainBytes)));
   try {
-    const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(stepBytes, file.plainBytes)));
     for (let plainOffset = 0; ; ) {
       const count = await file.read(buffer, 0, buffer.length, plainOffset);
       if (count === 0) break;
       await content.write([buffer.subarray(0, count)]);
       plainOffset += count;
     }
-    buffer.fill(0);
     await content.commit();
   } catch (error) {
     await content.abort();
     throw error;
+  } finally {
+    buffer.fill(0);
   }
 }

@@ -7,6 +7,7 @@ import { VolsealError } from '../../errors.ts';
 import type { System } from '../../os/system.ts';
 import { writeLockName } from '../file/environment.ts';
 import { findRegion } from '../header/find-region.ts';
+import { describeHolder } from '../locks/file-locks.ts';
 import type { Mounted } from './mounted.ts';
 import { type Entry, readNoFollow } from './paths.ts';
 
@@ -67,23 +68,19 @@ function checkKind(known: BigIntStats | 'absent'): void {
 /**
  * Looks at the file that a new content would replace. One that is open for writing in this process may be: its handles
  * keep what they have open, as on any POSIX system.
- * @returns the id of that file; undefined when it is in use here, not a sealed one, or too damaged to tell
  * @throws errno EBUSY with `holderPid` while another process writes to it: what it writes later would be lost
  */
 export async function checkReplaceable(
   { environment, files, system }: Mounted,
   { known, systemPath }: Destination,
-): Promise<Uint8Array | undefined> {
-  if (known === 'absent') return undefined;
-  if (files.find(known)?.writable === true) return undefined;
+): Promise<void> {
+  if (known === 'absent' || files.find(known)?.writable === true) return;
   const fileId = await fileIdAt(system, systemPath);
-  if (fileId === undefined) return undefined;
+  if (fileId === undefined) return;
   const holder = await environment.locks.holder(writeLockName(fileId));
-  if (holder === undefined) return fileId;
-  const { pid } = holder;
-  const who = pid === process.pid ? 'this process, through another volume or thread,' : `process ${pid}`;
-  const detail = `${who} has it open for writing`;
-  throw errnoError('EBUSY', 'open', undefined, undefined, { detail, holderPid: pid });
+  if (holder === undefined) return;
+  const detail = `it is open for writing: held by ${describeHolder(holder)}`;
+  throw errnoError('EBUSY', 'open', undefined, undefined, { detail, holderPid: holder.pid });
 }
 
 async function fileIdAt(system: System, systemPath: string): Promise<Uint8Array | undefined> {

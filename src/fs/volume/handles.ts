@@ -10,7 +10,7 @@ export async function openHandle(
   path: string,
   request: OpenPathRequest,
 ): Promise<VolumeFileHandle> {
-  return new VolumeFileHandle(await openPath(mounted, path, request), request.flags);
+  return new VolumeFileHandle(await openPath(mounted, path, request), request.flags, mounted.readonly);
 }
 
 /** Whether a call that opens a file so can change anything. */

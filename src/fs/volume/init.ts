@@ -18,6 +18,7 @@ import { SegmentCache } from '../file/segment-cache.ts';
 import { OpenFiles } from '../handle/open-files.ts';
 import { FileLocks } from '../locks/file-locks.ts';
 import { findVolumeFile } from './find-sealed.ts';
+import { LeftJournals } from './left-journals.ts';
 import { metadataName, recoveredName } from './path-rules.ts';
 import { VolumePaths } from './paths.ts';
 import { Volume } from './volume.ts';
@@ -176,10 +177,13 @@ export async function openVolumeOn(
         owner,
         maxGapBytes,
       };
-      const paths = await VolumePaths.open(system, path);
+      const [paths, leftJournals] = await Promise.all([
+        VolumePaths.open(system, path),
+        LeftJournals.list(environment),
+      ]);
       const files = new OpenFiles(environment);
       if (!isReadonly) await locks.sweep().catch(() => {}); // it only tidies up
-      return new Volume({ environment, files, paths, readonly: isReadonly });
+      return new Volume({ environment, files, leftJournals, paths, readonly: isReadonly });
     } catch (error) {
       keyring.close();
       throw error;

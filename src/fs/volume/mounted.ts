@@ -4,7 +4,9 @@ import type { System } from '../../os/system.ts';
 import type { FileEnvironment } from '../file/environment.ts';
 import type { OpenFiles } from '../handle/open-files.ts';
 import type { KnownJournals } from './known-journals.ts';
+import type { LeftJournals } from './left-journals.ts';
 import type { VolumePaths } from './paths.ts';
+import type { SweptDirectories } from './swept-directories.ts';
 
 export interface Mounted {
   readonly system: System;
@@ -14,6 +16,10 @@ export interface Mounted {
   readonly files: OpenFiles;
   /** Undefined where times of change are not to be relied on. */
   readonly journals: KnownJournals | undefined;
+  readonly leftJournals: LeftJournals;
+  readonly swept: SweptDirectories;
+  /** Nothing may be changed. */
+  readonly readonly: boolean;
   /** Aborted when the volume begins to close: streams that nobody has ended yet will not be. */
   readonly closing: AbortSignal;
   /** Aborted some seconds later: who still waits for somebody else's data gives up. */

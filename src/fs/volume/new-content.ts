@@ -9,11 +9,12 @@ import { bodyBytes } from '../../floe/layout.ts';
 import { floeParameters } from '../../floe/parameters.ts';
 import type { Context } from '../../kms/provider.ts';
 import { releaseParts } from '../../memory.ts';
+import { invalidArgument } from '../../options.ts';
 import { ReplacingFile } from '../../os/replacing-file.ts';
 import { ByteQueue } from '../../stream/byte-queue.ts';
 import { writeAll } from '../../os/descriptor-bytes.ts';
 import { FileHeader, type NewFileHeader } from '../header/file-header.ts';
-import type { Destination } from './destination.ts';
+import { checkReplaceable, type Destination } from './destination.ts';
 import type { Mounted } from './mounted.ts';
 import { NewBody } from './new-body.ts';
 
@@ -23,6 +24,8 @@ export interface NewContentOptions {
   readonly context: Context | undefined;
   /** Of a file that replaces none; the process's umask is taken off. */
   readonly mode: number;
+  /** Permission bits that it gets in any case. */
+  readonly exactMode?: number | undefined;
   /** Whether it is on the disk when it is committed. */
   readonly durable: boolean;
   /** Default: the policy's. */
@@ -89,15 +92,33 @@ function newHeader(
   return FileHeader.create(keyring, { kind: 'mutable', context, suite, segmentBytes, state });
 }
 
-/** Bytes that are there as a whole: for little data one `writev` of everything. */
+/** Takes the name, with nobody writing to what had it before. */
+function commit(
+  { files }: Mounted,
+  { systemPath }: Destination,
+  file: ReplacingFile,
+  { durable, exactMode }: NewContentOptions,
+): Promise<void> {
+  const renaming = (rename: () => Promise<void>): Promise<void> => files.replacing(systemPath, rename);
+  return file.commit({ durable, mode: exactMode, renaming });
+}
+
+/** Bytes that are there as a whole. */
+export interface WholeContent {
+  readonly data: Uint8Array;
+  /** How many they were when the caller gave them. */
+  readonly plainBytes: number;
+}
+
+/** For little data one `writev` of everything. */
 export async function writeWhole(
   mounted: Mounted,
   destination: Destination,
-  data: Uint8Array,
+  { data, plainBytes }: WholeContent,
   options: NewContentOptions,
   checkAborted: () => void,
 ): Promise<void> {
-  const { file, made } = await start(mounted, destination, options, data.length);
+  const { file, made } = await start(mounted, destination, options, plainBytes);
   const body = new NewBody(made);
   const writer = new BatchWriter(mounted, file.fd);
   try {
@@ -105,17 +126,20 @@ export async function writeWhole(
     writer.add([made.region]);
     let plainOffset = 0;
     do {
-      const end = Math.min(data.length, plainOffset + plainSegmentBytes);
-      const final = end === data.length;
+      checkUnchanged(data, plainBytes);
+      const end = Math.min(plainBytes, plainOffset + plainSegmentBytes);
+      const final = end === plainBytes;
       writer.add(body.seal(end === plainOffset ? [] : [data.subarray(plainOffset, end)], final));
       plainOffset = end;
       if (!final && writer.waitingBytes < batchBytes) continue;
       checkAborted();
       await writer.put();
-    } while (plainOffset < data.length);
+    } while (plainOffset < plainBytes);
     await writer.done();
     checkAborted();
-    await file.commit({ durable: options.durable });
+    // Where nothing was a moment ago there is nothing to ask about.
+    if (destination.known === 'absent') await file.commit({ durable: options.durable });
+    else await commit(mounted, destination, file, options);
   } catch (error) {
     await writer.done().catch(() => {});
     await file.abort();
@@ -123,6 +147,15 @@ export async function writeWhole(
   } finally {
     body.wipe();
   }
+}
+
+/** The header says already how much it is. A buffer that is transferred or resized meanwhile would leave another length. */
+function checkUnchanged(data: Uint8Array, plainBytes: number): void {
+  if (data.length === plainBytes) return;
+  throw invalidArgument(
+    `the data became ${data.length} bytes long while it was written; it had ${plainBytes}`,
+    'do not transfer or resize a buffer before writeFile has ended',
+  );
 }
 
 /** Parts that are written one batch after the other, the next being sealed meanwhile. */
@@ -173,25 +206,37 @@ export class NewContent {
   readonly #body: NewBody;
   readonly #writer: BatchWriter;
   readonly #queue: ByteQueue = new ByteQueue();
-  readonly #durable: boolean;
+  readonly #destination: Destination;
+  readonly #options: NewContentOptions;
 
-  private constructor(mounted: Mounted, { file, made }: Started, durable: boolean) {
+  private constructor(
+    mounted: Mounted,
+    destination: Destination,
+    options: NewContentOptions,
+    { file, made }: Started,
+  ) {
     this.#mounted = mounted;
+    this.#destination = destination;
+    this.#options = options;
     this.#file = file;
     this.#made = made;
     this.#body = new NewBody(made);
     this.#writer = new BatchWriter(mounted, file.fd);
     this.#writer.add([made.region]);
-    this.#durable = durable;
   }
 
-  /** Makes the temporary file. What comes back must be committed or aborted. */
+  /**
+   * Makes the temporary file. What comes back must be committed or aborted. Whether somebody writes to what is there is asked
+   * again at the end: here to refuse before all the work.
+   */
   static async start(
     mounted: Mounted,
     destination: Destination,
     options: NewContentOptions,
   ): Promise<NewContent> {
-    return new NewContent(mounted, await start(mounted, destination, options, undefined), options.durable);
+    await checkReplaceable(mounted, destination);
+    const started = await start(mounted, destination, options, undefined);
+    return new NewContent(mounted, destination, options, started);
   }
 
   /** Takes the bytes: the caller may change them when this resolves. One call at a time. */
@@ -216,7 +261,7 @@ export class NewContent {
       const region = header.regionWith({ ...emptyState, bodyBytes: this.#body.sealedBytes });
       await writeAll(this.#mounted.system, this.#file.fd, [region], 0);
     }
-    await this.#file.commit({ durable: this.#durable });
+    await commit(this.#mounted, this.#destination, this.#file, this.#options);
     this.#body.wipe();
   }
 

@@ -82,7 +82,7 @@ async function makeEmpty(
   const { context } = demand;
   const options = { immutable: false, context, mode, durable: isDurable(mounted) };
   await replacing(mounted, path, exclusive, (destination) =>
-    writeWhole(mounted, destination, new Uint8Array(0), options, () => {}),
+    writeWhole(mounted, destination, { data: new Uint8Array(0), plainBytes: 0 }, options, () => {}),
   );
 }
 

@@ -10,8 +10,12 @@ import type { Mounted } from './mounted.ts';
 import { splitPath } from './path-rules.ts';
 import type { Place } from './paths.ts';
 
-export function removeFile({ paths, system }: Mounted, path: string): Promise<void> {
-  return withPlace(paths.entry(path, 'absent'), ({ systemPath }) => system.unlink(systemPath));
+export function removeFile(mounted: Mounted, path: string): Promise<void> {
+  return withPlace(mounted.paths.entry(path, 'absent'), ({ systemPath }) => unlink(mounted, systemPath));
+}
+
+function unlink({ leftJournals, system }: Mounted, systemPath: string): Promise<void> {
+  return leftJournals.removing(systemPath, () => system.unlink(systemPath));
 }
 
 /** A directory that holds nothing but what dead processes left of files they were writing counts as empty. */
@@ -21,20 +25,21 @@ export function removeDirectory(mounted: Mounted, path: string): Promise<void> {
   return withPlace(paths.entry(path, 'absent'), ({ systemPath }) => removeEmpty(mounted, systemPath));
 }
 
-async function removeEmpty({ system }: Mounted, systemPath: string): Promise<void> {
+async function removeEmpty(mounted: Mounted, systemPath: string): Promise<void> {
+  const { system } = mounted;
   try {
     await system.rmdir(systemPath);
   } catch (error) {
     if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
     const entries = await system.readdir(systemPath);
     if (entries.length === 0 || !entries.every(({ name }) => isStaleTemporary(name))) throw error;
-    for (const { name } of entries) await unlinkIfThere(system, `${systemPath}/${name}`);
+    for (const { name } of entries) await unlinkIfThere(mounted, `${systemPath}/${name}`);
     await system.rmdir(systemPath);
   }
 }
 
-async function unlinkIfThere(system: Mounted['system'], systemPath: string): Promise<void> {
-  await system.unlink(systemPath).catch((error: unknown) => {
+async function unlinkIfThere(mounted: Mounted, systemPath: string): Promise<void> {
+  await unlink(mounted, systemPath).catch((error: unknown) => {
     if (!hasErrno(error, 'ENOENT')) throw error;
   });
 }
@@ -64,7 +69,7 @@ export async function remove(mounted: Mounted, path: string, request: RemoveRequ
       const stats = await stating({ syscall: 'lstat', path }, () => system.lstat(systemPath));
       if (!stats.isDirectory()) {
         if (slash) throw await behindSlash(mounted, path, stats.isSymbolicLink() && !recursive);
-        await stating({ syscall: 'unlink', path }, () => system.unlink(systemPath));
+        await stating({ syscall: 'unlink', path }, () => unlink(mounted, systemPath));
         return;
       }
       if (!recursive) throw isDirectoryError('rm', path, 'is a directory');
@@ -101,7 +106,7 @@ async function clear(mounted: Mounted, systemDirectory: string): Promise<void> {
   for (const { kind, name } of await system.readdir(systemDirectory)) {
     const systemPath = `${systemDirectory}/${name}`;
     if (kind === 'directory') await removeTree(mounted, systemPath);
-    else await unlinkIfThere(system, systemPath);
+    else await unlinkIfThere(mounted, systemPath);
   }
 }
 
@@ -128,11 +133,11 @@ export async function emptyDirectory(mounted: Mounted, path: string): Promise<vo
     for (const { kind, name } of await visibleEntries(mounted, place)) {
       const systemPath = `${place.systemPath}/${name}`;
       if (kind === 'directory') await removeTree(mounted, systemPath);
-      else await unlinkIfThere(system, systemPath);
+      else await unlinkIfThere(mounted, systemPath);
     }
     for (const { name } of await system.readdir(place.systemPath)) {
       if (isTemporaryName(name) && isStaleTemporary(name))
-        await unlinkIfThere(system, `${place.systemPath}/${name}`);
+        await unlinkIfThere(mounted, `${place.systemPath}/${name}`);
     }
   });
 }

@@ -15,10 +15,12 @@ import { checkNotRoot, remove } from './remove.ts';
 export async function renameEntry(mounted: Mounted, from: string, to: string): Promise<void> {
   checkNotRoot(from, 'rename');
   checkNotRoot(to, 'rename');
-  const { paths, system } = mounted;
+  const { leftJournals, paths, system } = mounted;
   await withPlace(paths.entry(from, 'absent'), (source) =>
     withPlace(paths.entry(to, 'refused'), async (destination) => {
-      await system.rename(source.systemPath, destination.systemPath);
+      await leftJournals.removing(destination.systemPath, () =>
+        system.rename(source.systemPath, destination.systemPath),
+      );
       if (!isDurable(mounted)) return;
       // First where it is now: found under both names after a crash is better than under none.
       await syncDirectory(system, destination.systemDirectory);

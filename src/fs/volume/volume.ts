@@ -35,6 +35,7 @@ import type { VolumeDirectory } from './directory-stream.ts';
 import { changes, openHandle } from './handles.ts';
 import { readJsonCall, writeJsonCall } from './json.ts';
 import { KnownJournals } from './known-journals.ts';
+import type { LeftJournals } from './left-journals.ts';
 import { makeDirectories, makeDirectory, makeTemporaryDirectory, parentOf } from './make-directories.ts';
 import type { Mounted } from './mounted.ts';
 import { Operations } from './operations.ts';
@@ -44,6 +45,7 @@ import { emptyDirectory, remove, removeDirectory, removeFile } from './remove.ts
 import { moveEntry, renameEntry } from './rename.ts';
 import { type Retries, withRetries } from './retries.ts';
 import { readStreamCall, writeStreamCall } from './stream-calls.ts';
+import { SweptDirectories } from './swept-directories.ts';
 import type * as types from './volume-types.ts';
 import type { NewContentStream } from './write-stream.ts';
 
@@ -51,6 +53,7 @@ import type { NewContentStream } from './write-stream.ts';
 export interface VolumeParts {
   readonly environment: FileEnvironment;
   readonly files: OpenFiles;
+  readonly leftJournals: LeftJournals;
   readonly paths: VolumePaths;
   readonly readonly: boolean;
 }
@@ -81,7 +84,7 @@ export class Volume {
   #closed: Promise<void> | undefined;
 
   /** Use `openVolume`. */
-  constructor({ environment, files, paths, readonly }: VolumeParts) {
+  constructor({ environment, files, leftJournals, paths, readonly }: VolumeParts) {
     this.root = paths.root;
     this.id = hex(environment.keyring.volumeId);
     this.#operations = new Operations(readonly);
@@ -93,6 +96,9 @@ export class Volume {
       journals: paths.byDescriptors
         ? new KnownJournals(environment.system, environment.journalDirectory)
         : undefined,
+      leftJournals,
+      swept: new SweptDirectories(environment.system),
+      readonly,
       closing: this.#closing.signal,
       givingUp: this.#givingUp.signal,
     };

@@ -1,10 +1,9 @@
 /** Writing a whole file: atomic, and on the disk when it ends if the volume is durable. */
 
 import { throwIfAborted } from '../../options.ts';
-import { journalPath } from '../journal/read-journal.ts';
 import type { WritableData } from './data.ts';
 import { pieces, wholeData } from './data.ts';
-import { checkReplaceable, type Destination, destinationOf } from './destination.ts';
+import { type Destination, destinationOf } from './destination.ts';
 import type { Mounted } from './mounted.ts';
 import { NewContent, type NewContentOptions, writeWhole } from './new-content.ts';
 
@@ -28,9 +27,12 @@ export async function writeWholeFile(
   const { encoding, exclusive, signal } = request;
   throwIfAborted(signal);
   const whole = wholeData(data, encoding);
+  const plainBytes = whole?.length ?? 0;
   await replacing(mounted, path, exclusive, async (destination) => {
     const checkAborted = (): void => throwIfAborted(signal);
-    if (whole !== undefined) return writeWhole(mounted, destination, whole, request, checkAborted);
+    if (whole !== undefined) {
+      return writeWhole(mounted, destination, { data: whole, plainBytes }, request, checkAborted);
+    }
     const content = await NewContent.start(mounted, destination, request);
     try {
       for await (const piece of pieces(data, encoding, [signal, mounted.givingUp])) {
@@ -45,14 +47,14 @@ export async function writeWholeFile(
   });
 }
 
-/** Finds out where a new content goes, has it written there, and tidies up what the old one leaves behind. */
+/** Finds out where a new content goes, and has it written there. */
 export async function replacing<T>(
   mounted: Mounted,
   path: string,
   exclusive: boolean,
   write: (destination: Destination) => Promise<T>,
 ): Promise<T> {
-  const { environment, system } = mounted;
+  const { environment } = mounted;
   // Another process may have made another volume key the primary one.
   const [found, refreshed] = await Promise.allSettled([
     destinationOf(mounted, path, exclusive),
@@ -62,15 +64,8 @@ export async function replacing<T>(
   const destination = found.value;
   try {
     if (refreshed.status === 'rejected') throw refreshed.reason;
-    const replacedId = await checkReplaceable(mounted, destination);
-    const result = await write(destination);
-    const { known } = destination;
-    if (replacedId !== undefined && known !== 'absent' && known.nlink === 1n) {
-      // The journal of a writer that died: its file has no name any more.
-      await system.unlink(journalPath(environment.journalDirectory, replacedId)).catch(() => {});
-    }
-    return result;
+    return await write(destination);
   } finally {
-    await destination.release();
+    await mounted.swept.release(destination);
   }
 }

@@ -102,6 +102,12 @@ export class MemoryFile implements HandleTarget {
     this.times = [atimeSeconds, mtimeSeconds];
   }
 
+  async chmod(mode: number): Promise<void> {
+    this.mode = mode;
+  }
+
+  async chown(): Promise<void> {}
+
   async close(): Promise<void> {
     this.closes++;
     this.#fail();
@@ -112,10 +118,6 @@ export class MemoryFile implements HandleTarget {
     return {
       file: this,
       context: { kind: 'twin' },
-      chmod: async (mode) => {
-        this.mode = mode;
-      },
-      chown: async () => {},
       release: async () => {
         this.holders--;
         if (this.holders === 0) await this.close();

@@ -23,7 +23,7 @@ class Contender {
   next: (() => Promise<void>) | undefined;
 
   constructor(pid: number, disk: System, living: (identity: ProcessIdentity) => boolean) {
-    this.identity = { bootId: '', pid, threadId: pid, startTime: '' };
+    this.identity = { bootId: '', pid, threadId: pid, startTime: '', pidNamespace: '' };
     const system = new Proxy(disk, {
       get: (target, name, receiver) => {
         const method = Reflect.get(target, name, receiver) as (...args: unknown[]) => Promise<unknown>;
@@ -119,7 +119,7 @@ async function race({ seed, contenders: count, rounds, deathEvery, hardLinks }: 
 
   // Whatever happened, the lock is free now or its holder dead, and a sweep leaves nothing.
   for (const contender of contenders) contender.isDead = true;
-  const living: ProcessIdentity = { bootId: '', pid: 999, threadId: 999, startTime: '' };
+  const living: ProcessIdentity = { bootId: '', pid: 999, threadId: 999, startTime: '', pidNamespace: '' };
   const last = new LockFiles(disk, directory, undefined, {
     own: () => living,
     isAlive: ({ pid }) => pid === living.pid,

@@ -14,6 +14,7 @@ const record = fc.record({
     pid: id,
     threadId: id,
     startTime: fc.oneof(fc.constant(''), fc.nat().map(String)),
+    pidNamespace: fc.oneof(fc.constant(''), fc.nat().map(String)),
   }),
   token: digits(32),
 });
@@ -37,7 +38,15 @@ it('what is cut off, zeroed or changed into something else is no record', () => 
       expect(parseLockRecord(new Uint8Array(bytes.length))).toBeUndefined();
     }),
   );
-  const base = { volsealLock: 1, bootId: '', pid: 1, threadId: 1, startTime: '5', token: 'a'.repeat(32) };
+  const base = {
+    volsealLock: 1,
+    bootId: '',
+    pidNamespace: '4026531836',
+    pid: 1,
+    threadId: 1,
+    startTime: '5',
+    token: 'a'.repeat(32),
+  };
   const encode = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value)}\n`);
   expect(parseLockRecord(encode(base))).toBeDefined();
   const wrong: Record<string, unknown>[] = [
@@ -51,6 +60,8 @@ it('what is cut off, zeroed or changed into something else is no record', () => 
     { threadId: 2 ** 32 },
     { startTime: '-1' },
     { startTime: 5 },
+    { pidNamespace: undefined },
+    { pidNamespace: 'pid:[1]' },
     { token: '../../etc/passwd' },
     { token: `${'a'.repeat(31)}/` },
     { token: undefined },

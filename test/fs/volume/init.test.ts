@@ -479,7 +479,7 @@ describe('files that are no files of the volume', () => {
 
 describe('what a dead process left', () => {
   const dead = (): string =>
-    `.volseal-tmp-${'0'.repeat(32)}-1-1-1-${Math.random().toString(16).slice(2).padEnd(16, '0').slice(0, 16)}`;
+    `.volseal-tmp-${'0'.repeat(32)}-1-1-1-1-${Math.random().toString(16).slice(2).padEnd(16, '0').slice(0, 16)}`;
 
   test('does not keep a directory from being removed; what a living one is writing does', async () => {
     const volume = await open(await root(), { durability: 'none' });

@@ -64,7 +64,8 @@ test('writing', async () => {
   expect(made.toSorted()).toEqual([...recipe, 'lstat', 'lstat', 'pathOf'].toSorted());
   expect(made.filter((call) => call === 'fsync')).toHaveLength(2);
   const replaced = await callsOf(() => volume.writeFile('d/0', 'y'));
-  expect(replaced.length - made.length).toBeLessThanOrEqual(6);
+  // Locking out whoever else writes to it, and its journal.
+  expect(replaced.length - made.length).toBeLessThanOrEqual(11);
 });
 
 test('without durability nothing is synced, unless a call asks for it', async () => {

@@ -191,3 +191,62 @@ test('a volume key that another process added is used from the next write on, an
   expect(await reading.readFile('before', 'utf8')).toBe('x');
   expect([writing.keyring.generation, reading.keyring.generation]).toEqual([2, 2]);
 });
+
+test('a read beside a large write gets old or new bytes, never any that nobody wrote', async () => {
+  const sealed = await volume({ cacheBytes: 64_000_000 });
+  const size = 256 * 16_340;
+  await sealed.writeFile('f', Buffer.alloc(size, 0xaa));
+  const handle = await sealed.open('f', 'r+');
+  await handle.readFile();
+  const strange = new Set<number>();
+  let isWriting = true;
+  const watch = async (): Promise<void> => {
+    const buffer = Buffer.alloc(1);
+    while (isWriting) {
+      for (let i = 0; i < 100; i++) {
+        for (const at of [0, 127 * 16_340, size - 50 * 16_340, size - 1]) {
+          await handle.read(buffer, 0, 1, at);
+          if (buffer[0] !== 0xaa && buffer[0] !== 0xbb) strange.add(buffer[0] as number);
+        }
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const writing = handle.write(Buffer.alloc(size, 0xbb), 0, size, 0).finally(() => (isWriting = false));
+  await Promise.all([writing, watch(), watch()]);
+  await handle.close();
+  expect([...strange]).toEqual([]);
+});
+
+test('the size of a file with a journal is known whatever volume key it has', async () => {
+  const path = await root();
+  const old = await open(path);
+  const keyring = await Keyring.open(nodeSystem, join(path, '.volseal'), {
+    providers: [keys],
+    withLock: (run) => run(),
+  });
+  await keyring.change(addVolumeKey());
+  keyring.close();
+  const handle = await (await open(path)).open('g', 'w');
+  await handle.write('12345');
+  await handle.sync();
+  expect((await old.stat('g')).size).toBe(5);
+  await handle.close();
+});
+
+test('handles of a read-only volume change no attributes', async () => {
+  const sealed = await volume();
+  await sealed.writeFile('f', 'x', { mode: 0o600 });
+  const readonly = await open(sealed.root, { readonly: true });
+  const handle = await readonly.open('f');
+  const before = statSync(join(sealed.root, 'f'));
+  for (const change of [
+    () => handle.chmod(0o666),
+    () => handle.chown(-1, -1),
+    () => handle.utimes(1, 1),
+  ]) {
+    expect((await failureOf(change())).code).toBe('EROFS');
+  }
+  await handle.close();
+  expect(statSync(join(sealed.root, 'f'))).toMatchObject({ mode: before.mode, mtimeMs: before.mtimeMs });
+});
