@@ -14,8 +14,14 @@ const config: ViteUserConfig = defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    // They have runs of their own (`npm run test:package`, `test:runtimes`, `test:long`).
-    exclude: [...configDefaults.exclude, 'test/package/**', 'test/runtimes/**', '**/*.long.test.ts'],
+    // They have runs of their own (`npm run test:package`, `test:runtimes`, `test:interop`, `test:long`).
+    exclude: [
+      ...configDefaults.exclude,
+      'test/package/**',
+      'test/runtimes/**',
+      'test/interop/**',
+      '**/*.long.test.ts',
+    ],
     globalSetup: ['test/build.ts'],
     testTimeout: 90_000,
     // By itself vitest leaves one processor idle, which on two is half the machine.

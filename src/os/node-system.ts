@@ -45,9 +45,12 @@ export const nodeSystem: System = {
     promised((done) => fs.futimes(descriptor, atimeSeconds, mtimeSeconds, done)),
   async pathOf(descriptor) {
     if (process.platform !== 'linux') return undefined;
-    return promised<string>((done) => fs.readlink(`/proc/self/fd/${descriptor}`, done)).catch(
-      () => undefined, // no /proc here
-    );
+    try {
+      // The kernel answers from memory, in a tenth of the time that a thread of the pool takes to be asked.
+      return fs.readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      return undefined; // no /proc here
+    }
   },
   stat: (path) => promised((done) => fs.stat(path, { bigint: true }, done)),
   lstat: (path) => promised((done) => fs.lstat(path, { bigint: true }, done)),

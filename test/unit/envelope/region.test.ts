@@ -143,6 +143,27 @@ describe.each(regionSizes)('a region of %i bytes', (regionBytes) => {
     }
     expect(outcomeOf(input.subarray(0, regionBytes))).toEqual([regionBytes, 0, 1, 2, ['good', 'good']]);
   });
+
+  test('cut behind a first copy that is destroyed, it is what the second one tells', () => {
+    const withoutFirst = damage(0);
+    const middle = regionBytes / 2;
+    const outcomes: [number, string][] = [
+      [middle - 1, 'NOT_SEALED'],
+      [middle + 7, 'NOT_SEALED'],
+      [middle + 8, 'TRUNCATED'],
+      [middle + 15, 'TRUNCATED'],
+      [middle + 16, 'TRUNCATED'],
+      [middle + 200, 'TRUNCATED'],
+    ];
+    for (const [length, code] of outcomes) {
+      expect([length, outcomeOf(withoutFirst.subarray(0, length))]).toEqual([length, `ERR_VOLSEAL_${code}`]);
+    }
+    expect(outcomeOf(withoutFirst.subarray(0, regionBytes - 1))).toBe('ERR_VOLSEAL_TRUNCATED');
+    const both = Uint8Array.from(withoutFirst);
+    both[middle + 30] = 0x55;
+    expect(outcomeOf(both.subarray(0, regionBytes - 1))).toBe('ERR_VOLSEAL_TRUNCATED');
+    expect(outcomeOf(both.subarray(0, regionBytes))).toBe('ERR_VOLSEAL_HEADER_DAMAGED');
+  });
 });
 
 describe('two good copies', () => {
