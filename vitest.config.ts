@@ -8,7 +8,7 @@ const config: ViteUserConfig = defineConfig({
     // Examples import the package by its name; here that is the source, the same modules that the tests import.
     alias: [
       { find: /^volseal$/, replacement: source('index.ts') },
-      { find: /^volseal\/(floe|kms)$/, replacement: `${source('')}$1/index.ts` },
+      { find: /^volseal\/(floe|kms|rotate)$/, replacement: `${source('')}$1/index.ts` },
       { find: /^volseal\/testing$/, replacement: source('testing.ts') },
     ],
   },

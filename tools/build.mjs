@@ -60,7 +60,7 @@ if (stale || !process.argv.includes('--if-stale')) {
     rmSync(fresh, { recursive: true, force: true });
     process.exit(status ?? 1);
   }
-  await bundle(['index', 'floe/index', 'kms/index', 'testing'], 'shared');
+  await bundle(['index', 'floe/index', 'kms/index', 'rotate/index', 'testing'], 'shared');
   // A program of its own, that shares nothing at run time with what an application imports.
   await bundle(['cli/bin'], 'cli');
   const bin = join(fresh, 'cli', 'bin.js');

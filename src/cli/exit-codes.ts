@@ -9,6 +9,8 @@ export const exitCodes = {
   noKey: 3,
   notAuthentic: 4,
   fileSystem: 5,
+  /** The command looked for something and found it; it is no failure. */
+  findings: 6,
   refused: 7,
   unavailable: 8,
   busy: 9,
@@ -58,6 +60,7 @@ export const exitCodeOf: Readonly<Record<VolsealErrorCode, number>> = {
   ERR_VOLSEAL_JOURNAL_TAMPERED: notAuthentic,
   ERR_VOLSEAL_OUTSIDE_VOLUME: usage,
   ERR_VOLSEAL_BUSY: busy,
+  ERR_VOLSEAL_ROTATION_REFUSED: refused,
   ERR_VOLSEAL_PROVIDER_FAILED: noKey,
   ERR_VOLSEAL_PROVIDER_UNAVAILABLE: unavailable,
   ERR_VOLSEAL_INTERNAL: unexpected,

@@ -100,6 +100,13 @@ export function jobsOption(): Option {
   );
 }
 
+export function maxIopsOption(): Option {
+  return new Option(
+    '--max-iops <n>',
+    'operations on the disk in a second (default: half of what the volume of the Machine allows)',
+  ).argParser(wholeNumber('--max-iops', 1, 1_000_000));
+}
+
 export function suiteOption(): Option {
   return new Option('--suite <suite>', 'cipher (default: aes-256-gcm; volseal speed compares them)').choices(
     suiteNames,

@@ -17,7 +17,7 @@ export const afterMain = `
 Each command has examples: volseal help encrypt
 
 Exit codes: 0 done, 1 unexpected, 2 usage, 3 no key opens it, 4 not authentic (damaged, truncated,
-tampered), 5 file system, 7 refused, 8 key provider unreachable, 9 busy, 10 not sealed by volseal,
+tampered), 5 file system, 6 findings, 7 refused, 8 key provider unreachable, 9 busy, 10 not sealed by volseal,
 130 interrupted.
 Data goes to standard output, everything else to standard error. NO_COLOR is honoured.`;
 

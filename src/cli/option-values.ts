@@ -22,6 +22,10 @@ export function addContextPair(pair: string, context: Context = {}): Context {
   });
 }
 
+export function addKeyId(id: string, ids: readonly string[] = []): readonly string[] {
+  return [...ids, id];
+}
+
 export function addUri(uri: string, uris: readonly string[] = []): readonly string[] {
   return [...uris, uri];
 }

@@ -19,6 +19,7 @@ import {
 import * as help from './help.ts';
 import type { Io } from './io.ts';
 import { addContextPair } from './option-values.ts';
+import { addRotationCommands } from './rotation-program.ts';
 import { addVolumeCommands, volumeOption } from './volume-program.ts';
 
 interface TransferFlags extends KeyFlags {
@@ -53,6 +54,8 @@ export function makeProgram(io: Io, version: string, dispatch: Dispatch): Comman
   addFileCommands(grammar);
   program.commandsGroup('Volumes:');
   addVolumeCommands(grammar);
+  program.commandsGroup('Rotation of keys:');
+  addRotationCommands(grammar);
   program.commandsGroup('Other:');
   addOtherCommands(grammar);
   return common(program, version);

@@ -29,7 +29,7 @@ interface Sample {
 export class ProgressMeter {
   readonly #reporter: Reporter;
   readonly #verb: string;
-  readonly #totals: ProgressTotals;
+  #totals: ProgressTotals;
   readonly #startedMs: number = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
   #samples: Sample[] = [];
@@ -52,6 +52,11 @@ export class ProgressMeter {
         ? terminalIntervalMs
         : lineIntervalMs;
     this.#timer = setInterval(() => this.#tick(), intervalMs).unref();
+  }
+
+  /** For work that is counted while it goes on. */
+  expect(totals: ProgressTotals): void {
+    this.#totals = totals;
   }
 
   update(doneBytes: number, doneItems: number): void {

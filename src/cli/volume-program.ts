@@ -19,7 +19,7 @@ import type { Reporter } from './report.ts';
 import * as help from './volume-help.ts';
 import type { VolumeFinder } from './volumes/find.ts';
 
-interface VolumeFlags extends KeyFlags {
+export interface VolumeFlags extends KeyFlags {
   readonly volume?: string;
 }
 
@@ -71,11 +71,17 @@ export function volumeOption(): Option {
   );
 }
 
-function volume(command: Command): Command {
+export function volume(command: Command): Command {
   return keys(command).addOption(volumeOption());
 }
 
-async function start(grammar: Grammar, command: Command, options: VolumeFlags, run: Run): Promise<void> {
+/** Starts a command on one volume, or on those of its paths. */
+export async function start(
+  grammar: Grammar,
+  command: Command,
+  options: VolumeFlags,
+  run: Run,
+): Promise<void> {
   await grammar.start(command, async (reporter) => {
     const { VolumeFinder } = await import('./volumes/find.ts');
     return run(reporter, new VolumeFinder(options.volume, grammar.io.env), options.kms ?? []);

@@ -62,21 +62,35 @@ export class KeyringFiles {
    *   what the system says
    */
   async read(): Promise<StoredKeyring> {
+    return this.#read(fileName);
+  }
+
+  /** The generation before, when there is one. For looking at only. */
+  async readPrevious(): Promise<StoredKeyring | undefined> {
+    try {
+      return await this.#read(previousName);
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  async #read(name: string): Promise<StoredKeyring> {
     const system = this.#system;
     let descriptor: number;
     try {
       // A link could make us read, and later replace, a file anywhere; a pipe would hold us up.
       const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-      descriptor = await system.open(this.path, flags);
+      descriptor = await system.open(join(this.#directory, name), flags);
     } catch (error) {
-      if (hasErrno(error, 'ELOOP')) throw invalidKeyring('keyring.json is not a regular file', error);
-      throw await this.#explained(error);
+      if (hasErrno(error, 'ELOOP')) throw invalidKeyring(`${name} is not a regular file`, error);
+      throw name === fileName ? await this.#explained(error) : error;
     }
     try {
       const stats = await system.fstat(descriptor);
-      if (!stats.isFile()) throw invalidKeyring('keyring.json is not a regular file');
+      if (!stats.isFile()) throw invalidKeyring(`${name} is not a regular file`);
       if (stats.size > maxKeyringBytes)
-        throw invalidKeyring(`keyring.json has more than ${maxKeyringBytes} bytes`);
+        throw invalidKeyring(`${name} has more than ${maxKeyringBytes} bytes`);
       return {
         document: await readUpTo(system, descriptor, new Uint8Array(Number(stats.size)), 0),
         stamp: stampOf(stats),

@@ -18,6 +18,7 @@ import { checkFloors, checkNotSeenNewer, rememberGeneration, seenGenerations } f
 import { describeKeyring, type KeyringInfo } from './info.ts';
 import { drawKeyring, type NewKeyringOptions } from './new-keyring.ts';
 import { checkSameVolume, openDocument, type OpenedKeyring, sealDocument } from './opened.ts';
+import { type StoredGeneration, storedGenerations } from './stored-generations.ts';
 import { VolumeKeys } from './volume-keys.ts';
 
 export type { VolumePolicy } from './content.ts';
@@ -132,6 +133,26 @@ export class Keyring {
     return this.#opened.content.policy;
   }
 
+  /** Those that it was opened with. */
+  get providers(): readonly KeyProvider[] {
+    return this.#place.options.providers;
+  }
+
+  /** The volume key that wraps. */
+  get primary(): { readonly keyId: string; readonly version: number } {
+    return this.#keys.primary;
+  }
+
+  /** Whether there are volume keys that only open, or are put away: files may need them. */
+  get hasOlderKeys(): boolean {
+    return this.#opened.content.volumeKeys.some(({ state }) => state === 'active' || state === 'disabled');
+  }
+
+  /** What lies on the disk, read now and not verified: which keys each generation holds. */
+  storedGenerations(): Promise<StoredGeneration[]> {
+    return storedGenerations(this.#place.files);
+  }
+
   info(): KeyringInfo {
     return describeKeyring(this.#opened.content);
   }
@@ -214,16 +235,7 @@ export class Keyring {
    * is written twice, so that the previous generation does not hold it either.
    */
   async change(change: Change): Promise<void> {
-    this.#checkOpen();
-    const { withLock, readonly } = this.#place.options;
-    if (readonly === true) {
-      throw new VolsealError('ERR_VOLSEAL_PERMISSION', 'the volume was opened read-only', {
-        hint: 'open it for writing to change its keyring',
-      });
-    }
-    if (withLock === undefined)
-      throw invalidArgument('a keyring is changed under a lock only: give withLock');
-    await withLock(async () => {
+    await this.locked(async () => {
       await this.reload();
       const { content, key } = this.#opened;
       const now = new Date().toISOString();
@@ -238,6 +250,23 @@ export class Keyring {
         throw error;
       }
     });
+  }
+
+  /**
+   * Runs something while nobody else changes the keyring.
+   * @throws VolsealError `ERR_VOLSEAL_PERMISSION` when it was opened read-only, and what the lock throws
+   */
+  async locked<T>(run: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    const { withLock, readonly } = this.#place.options;
+    if (readonly === true) {
+      throw new VolsealError('ERR_VOLSEAL_PERMISSION', 'the volume was opened read-only', {
+        hint: 'open it for writing to change its keyring',
+      });
+    }
+    if (withLock === undefined)
+      throw invalidArgument('a keyring is changed under a lock only: give withLock');
+    return withLock(run);
   }
 
   async #write({ content, key }: Changed, now: string): Promise<void> {

@@ -17,7 +17,7 @@ import type { KeyringSlot, SlotName } from './content.ts';
 import { KeyringKey } from './keyring-key.ts';
 import { checkSlot, type KeyringLock } from './v1/payload.ts';
 
-function wrapInfo(volumeId: Uint8Array): WrapInfo {
+export function wrapInfo(volumeId: Uint8Array): WrapInfo {
   return { scope: 'volume', id: volumeId, aad: volumeId, context: {} };
 }
 

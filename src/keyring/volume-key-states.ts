@@ -6,7 +6,7 @@ import { invalidArgument } from '../options.ts';
 import type { VolumeKeyRecord, VolumeKeyState } from './content.ts';
 
 /** Of the next volume key: higher than any there ever was, for tombstones count. */
-export function nextVersion(records: readonly VolumeKeyRecord[]): number {
+export function nextVersion(records: readonly Pick<VolumeKeyRecord, 'version'>[]): number {
   if (records.length >= maxVolumeKeys) {
     throw new VolsealError('ERR_VOLSEAL_TOO_LARGE', `the keyring has ${maxVolumeKeys} volume keys already`, {
       hint: 'make a new volume and move the files there',

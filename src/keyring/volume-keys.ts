@@ -72,6 +72,10 @@ export class VolumeKeys {
     return entry.keys;
   }
 
+  get primary(): { readonly keyId: string; readonly version: number } {
+    return { keyId: this.#primary.keyIdText, version: this.#primary.record.version };
+  }
+
   wrapDataKey(dataKey: Secret, fileId: Uint8Array, floeHeader: Uint8Array): Slot {
     const { record, keyIdText } = this.#primary;
     const bytes = wrapLocal(this.#primaryKeys, dataKey.bytes(), slotAad(this.#primary, fileId, floeHeader));

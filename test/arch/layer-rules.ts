@@ -17,13 +17,20 @@ export const folderRanks: Readonly<Record<string, number>> = {
   sealed: 5,
   keyring: 5,
   fs: 6,
-  cli: 7,
+  rotate: 7,
+  cli: 8,
 };
-const topRank = 8;
+const topRank = 9;
 const topFiles: readonly string[] = ['index.ts', 'testing.ts'];
 
 /** The only index files: each is an entry of package.json's `exports`, and nothing inside src but the top imports it. */
-const entryFiles: readonly string[] = ['index.ts', 'testing.ts', 'floe/index.ts', 'kms/index.ts'];
+const entryFiles: readonly string[] = [
+  'index.ts',
+  'testing.ts',
+  'floe/index.ts',
+  'kms/index.ts',
+  'rotate/index.ts',
+];
 
 /** Who may import a package: a folder, or for an optional SDK the one file of its provider. */
 const packageUsers: Readonly<Record<string, string>> = {

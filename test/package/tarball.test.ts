@@ -55,7 +55,7 @@ test('publint finds nothing, and would', () => {
 
 test('every entry has types for an ES module, and a missing one would be found', () => {
   const clean = attw(inject('tarball'));
-  for (const entry of ['volseal', 'volseal/floe', 'volseal/kms', 'volseal/testing']) {
+  for (const entry of ['volseal', 'volseal/floe', 'volseal/kms', 'volseal/rotate', 'volseal/testing']) {
     expect(clean.output).toMatch(new RegExp(`"${entry}" +│ OK \\(ESM\\) +│ OK `));
   }
   expect(clean.code).toBe(0);

@@ -247,7 +247,8 @@ export class FileHeader {
   }
 }
 
-function openMutableBody(header: HeaderIdentity, dataKey: Secret): SegmentCodec {
+/** Step 7 for a mutable body. */
+export function openMutableBody(header: HeaderIdentity, dataKey: Secret): SegmentCodec {
   const key = floeKey(dataKey);
   const associatedData = bodyAssociatedData(header.bodyKind, header.fileId, header.context);
   const codec = SegmentCodec.open(key, header.floeHeader, associatedData);

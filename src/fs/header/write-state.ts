@@ -37,7 +37,8 @@ export async function writeNextHalf(system: System, fd: number, change: StateCha
   return generation;
 }
 
-function halfToWrite({ goodCopies, header }: HeaderRegion): 0 | 1 {
+/** The half that counts less. */
+export function halfToWrite({ goodCopies, header }: HeaderRegion): 0 | 1 {
   const [first, second] = goodCopies;
   if (first === undefined || second === undefined || first.generation !== second.generation)
     return header.halfIndex === 0 ? 1 : 0;

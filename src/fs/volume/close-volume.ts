@@ -25,6 +25,7 @@ export async function closeVolume(
   for (const step of [
     () => mounted.swept.whenIdle(),
     () => files.closeAll(),
+    () => mounted.holder.close(),
     () => environment.locks.close(),
     () => paths.close(),
   ]) {

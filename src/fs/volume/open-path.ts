@@ -30,7 +30,15 @@ const mostRounds = 100;
  */
 export async function openPath(mounted: Mounted, path: string, request: OpenPathRequest): Promise<Lease> {
   const { flags } = request;
-  if (flags.write || flags.create) await mounted.environment.keyring.refresh();
+  if (!flags.write && !flags.create) return openChecked(mounted, path, request);
+  return mounted.holder.using(async () => {
+    await mounted.holder.refresh();
+    return openChecked(mounted, path, request);
+  });
+}
+
+async function openChecked(mounted: Mounted, path: string, request: OpenPathRequest): Promise<Lease> {
+  const { flags } = request;
   const lease = await (givesContext(request)
     ? openWithContext(mounted, path, request)
     : openThere(mounted, path, request, flags));

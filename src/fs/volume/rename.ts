@@ -10,16 +10,36 @@ import { copyTree } from './copy-tree.ts';
 import { asStated, stating } from './errors.ts';
 import { makeDirectories } from './make-directories.ts';
 import { isDurable, type Mounted } from './mounted.ts';
+import { isMissedByNobody, moving } from './moves.ts';
 import { checkNotRoot, remove } from './remove.ts';
 
 export async function renameEntry(mounted: Mounted, from: string, to: string): Promise<void> {
   checkNotRoot(from, 'rename');
   checkNotRoot(to, 'rename');
+  await mounted.holder.using(async () => {
+    await refreshed(mounted);
+    await renameNow(mounted, from, to);
+  });
+}
+
+/** What only changes names has to be possible on a full disk. */
+async function refreshed({ environment, holder }: Mounted): Promise<void> {
+  try {
+    await holder.refresh();
+  } catch (error) {
+    if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    await environment.keyring.refresh();
+  }
+}
+
+async function renameNow(mounted: Mounted, from: string, to: string): Promise<void> {
   const { leftJournals, paths, system } = mounted;
   await withPlace(paths.entry(from, 'absent'), (source) =>
     withPlace(paths.entry(to, 'refused'), async (destination) => {
+      const rename = (): Promise<void> => system.rename(source.systemPath, destination.systemPath);
+      const isPlain = await isMissedByNobody(mounted, source.systemPath);
       await leftJournals.removing(destination.systemPath, () =>
-        system.rename(source.systemPath, destination.systemPath),
+        isPlain ? rename() : moving(mounted, rename),
       );
       if (!isDurable(mounted)) return;
       // First where it is now: found under both names after a crash is better than under none.

@@ -33,8 +33,10 @@ import type { WritableData } from './data.ts';
 import { opendirCall, readdirCall } from './directory-calls.ts';
 import type { VolumeDirectory } from './directory-stream.ts';
 import { changes, openHandle } from './handles.ts';
+import { Holder } from './holder.ts';
 import { readJsonCall, writeJsonCall } from './json.ts';
 import { KnownJournals } from './known-journals.ts';
+import { registerInternals } from './internals.ts';
 import type { LeftJournals } from './left-journals.ts';
 import { makeDirectories, makeDirectory, makeTemporaryDirectory, parentOf } from './make-directories.ts';
 import type { Mounted } from './mounted.ts';
@@ -98,11 +100,13 @@ export class Volume {
         : undefined,
       leftJournals,
       swept: new SweptDirectories(environment.system),
+      holder: new Holder(environment.keyring, environment.locks, paths.root),
       readonly,
       closing: this.#closing.signal,
       givingUp: this.#givingUp.signal,
     };
     this.#caller = { mounted: this.#mounted, operations: this.#operations };
+    registerInternals(this, this.#caller);
   }
 
   /** What the keyring holds, without keys. */

@@ -54,18 +54,20 @@ export async function replacing<T>(
   exclusive: boolean,
   write: (destination: Destination) => Promise<T>,
 ): Promise<T> {
-  const { environment } = mounted;
-  // Another process may have made another volume key the primary one.
-  const [found, refreshed] = await Promise.allSettled([
-    destinationOf(mounted, path, exclusive),
-    environment.keyring.refresh(),
-  ]);
-  if (found.status === 'rejected') throw found.reason;
-  const destination = found.value;
-  try {
-    if (refreshed.status === 'rejected') throw refreshed.reason;
-    return await write(destination);
-  } finally {
-    await mounted.swept.release(destination);
-  }
+  const { holder } = mounted;
+  return holder.using(async () => {
+    // Another process may have made another volume key the primary one.
+    const [found, refreshed] = await Promise.allSettled([
+      destinationOf(mounted, path, exclusive),
+      holder.refresh(),
+    ]);
+    if (found.status === 'rejected') throw found.reason;
+    const destination = found.value;
+    try {
+      if (refreshed.status === 'rejected') throw refreshed.reason;
+      return await write(destination);
+    } finally {
+      await mounted.swept.release(destination);
+    }
+  });
 }
