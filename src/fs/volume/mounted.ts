@@ -3,6 +3,7 @@
 import type { System } from '../../os/system.ts';
 import type { FileEnvironment } from '../file/environment.ts';
 import type { OpenFiles } from '../handle/open-files.ts';
+import type { Background } from './background.ts';
 import type { KnownJournals } from './known-journals.ts';
 import type { LeftJournals } from './left-journals.ts';
 import type { VolumePaths } from './paths.ts';
@@ -18,6 +19,7 @@ export interface Mounted {
   readonly journals: KnownJournals | undefined;
   readonly leftJournals: LeftJournals;
   readonly swept: SweptDirectories;
+  readonly background: Background;
   /** Nothing may be changed. */
   readonly readonly: boolean;
   /** Aborted when the volume begins to close: streams that nobody has ended yet will not be. */
