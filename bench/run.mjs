@@ -1,6 +1,7 @@
 /**
  * The benchmark. For each case: every contender is checked (what it sealed opens to the same bytes), then the rounds
- * go A B C A B C over contenders and Nodes, each measurement in a process of its own.
+ * go A B C A B C over contenders, each measurement in a process of its own, or in groups whose operations are short all
+ * together in one, a few milliseconds each in turn.
  */
 
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -73,6 +74,25 @@ function workspaces(options) {
   };
 }
 
+/** The slow ones need no more rounds than it takes to see that they are. */
+function roundsOf({ rivalRounds, rounds }, contender) {
+  return rivals.includes(contender) ? Math.min(rounds, rivalRounds ?? rounds) : rounds;
+}
+
+/** One round of one operation on one Node: each member with its result. */
+async function measureAll(group, node, members, job, limit) {
+  const ids = members.map(({ contender }) => contender);
+  if (group.together && ids.length > 0) {
+    const result = await runJob(node.execPath, { ...job, contenders: ids }, limit);
+    return members.map((member) => [member, result.together?.[member.contender] ?? result]);
+  }
+  const measured = [];
+  for (const member of members) {
+    measured.push([member, await runJob(node.execPath, { ...job, contender: member.contender }, limit)]);
+  }
+  return measured;
+}
+
 /** All measurements of one case. */
 async function runCase({ group, params }, { options, nodes, spaces, problems }) {
   const directory = spaces.choose(params);
@@ -95,11 +115,10 @@ async function runCase({ group, params }, { options, nodes, spaces, problems }) 
       results: new Map(params.operations.map((op) => [op, []])),
     })),
   );
-  const job = (member, more) => ({
+  const job = (more) => ({
     group: group.id,
     case: params.id,
     quick: options.quick,
-    contender: member.contender,
     directory,
     times,
     ...more,
@@ -114,24 +133,30 @@ async function runCase({ group, params }, { options, nodes, spaces, problems }) 
   try {
     if (group.check !== undefined) {
       for (const member of members) {
-        const result = await runJob(member.node.execPath, job(member, { action: 'check' }));
+        const result = await runJob(
+          member.node.execPath,
+          job({ action: 'check', contender: member.contender }),
+        );
         if (result.figures !== undefined) continue;
         note(member, 'check', result);
         for (const results of member.results.values()) results.push(result);
       }
     }
+    // Those whose figures are set side by side are measured one right after the other, or together.
     for (let round = 0; round < params.rounds; round++) {
-      for (const member of members) {
+      for (const node of nodes) {
         for (const operation of params.operations) {
-          const results = member.results.get(operation);
-          if (results.some(({ figures }) => figures === undefined)) continue;
-          const result = await runJob(
-            member.node.execPath,
-            job(member, { action: 'measure', operation }),
-            limit,
+          const going = members.filter(
+            ({ contender, node: own, results }) =>
+              own === node &&
+              round < roundsOf(params, contender) &&
+              results.get(operation).every(({ figures }) => figures !== undefined),
           );
-          note(member, operation, result);
-          results.push(result);
+          const measured = await measureAll(group, node, going, job({ action: 'measure', operation }), limit);
+          for (const [member, result] of measured) {
+            note(member, operation, result);
+            member.results.get(operation).push(result);
+          }
         }
       }
     }
@@ -201,17 +226,20 @@ async function main() {
   if (options.rivals) installRivals(bench, say);
 
   const started = Date.now();
+  const problems = [];
+  const records = [];
   const spaces = workspaces(options);
+  const finish = () => record({ options, planned, nodes, started, records, problems });
   const stop = (signal) => {
     stopJob();
     spaces.remove();
+    // What was measured so far counts.
+    if (records.length > 0) finish();
     process.exit(signal === 'SIGINT' ? 130 : 143);
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
 
-  const problems = [];
-  const records = [];
   try {
     for (const [index, one] of planned.entries()) {
       const seconds = Math.round((Date.now() - started) / 1000);
@@ -221,6 +249,10 @@ async function main() {
   } finally {
     spaces.remove();
   }
+  finish();
+}
+
+function record({ options, planned, nodes, started, records, problems }) {
   const run = {
     id: `${new Date(started).toISOString()}-${process.pid}`,
     date: new Date(started).toISOString(),

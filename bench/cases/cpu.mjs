@@ -17,6 +17,7 @@ export function cases({ quick }) {
       id: sizeId(bytes),
       title: sizeTitle(sizeId(bytes)),
       bytes,
+      rounds: quick ? undefined : 3,
       operations: ['encrypt', 'decrypt'],
       contenders: ['volseal', 'bare', 'copy-loop', ...(quick ? [] : ['ideal', 'naive'])],
       place: 'memory',

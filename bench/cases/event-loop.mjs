@@ -19,6 +19,7 @@ export function cases({ quick }) {
       id: sizeId(bytes),
       title: sizeTitle(sizeId(bytes)),
       bytes,
+      rounds: quick ? undefined : 3,
       operations: ['encrypt', 'decrypt'],
       contenders: quick ? ['volseal', 'node'] : ['volseal', 'volseal-xchacha', 'ideal', 'naive', 'node'],
       place: 'memory',

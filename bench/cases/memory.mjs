@@ -19,6 +19,7 @@ export function cases({ quick }) {
           bytes: gib,
           contenders: ['volseal', 'volseal-xchacha', 'ideal', 'naive', ...rivals, 'node'],
           rounds: 2,
+          rivalRounds: 1,
         },
         { bytes: 4 * gib, contenders: ['volseal', 'node'], rounds: 2 },
       ];

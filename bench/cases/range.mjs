@@ -10,6 +10,7 @@ export const id = 'range';
 export const title = 'Random reads';
 export const unit = 'reads/s';
 export const better = 'higher';
+export const together = true;
 export const note =
   'One read after the other at random places. 4 KiB reads lie within one segment. `bare` is `FileHandle.read` of the segments that cover the range, `createDecipheriv` for each, and a copy into the caller’s buffer.';
 

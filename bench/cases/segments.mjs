@@ -6,6 +6,7 @@ export const id = 'segments';
 export const title = 'Segments in memory';
 export const unit = 'MiB/s';
 export const better = 'higher';
+export const together = true;
 export const note =
   'One segment after the other of 8 MiB of data; the ciphertext stays in the pieces that the cipher returned, as `writev` takes it.';
 

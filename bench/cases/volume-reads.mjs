@@ -6,6 +6,7 @@ export const id = 'volume-reads';
 export const title = 'A volume: random reads through a handle';
 export const unit = 'reads/s';
 export const better = 'higher';
+export const together = true;
 export const note =
   'Reads of 4 KiB, one after the other, each within one segment of 16 KiB. *Cold*: every segment of the file once, in random order, so that none is in the cache of the volume; all are in the page cache. `bare` is `FileHandle.read` of the segment, `createDecipheriv` with the key at hand, and a copy. *Hot*: random places in 64 segments that were read before; plain files are read by `FileHandle.read`.';
 

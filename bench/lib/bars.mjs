@@ -10,7 +10,7 @@ const sizes = {
   full: {
     segment: '64-kib',
     buffer: '16-mib',
-    stream: '128-mib',
+    stream: '16-mib',
     file: '1-gib',
     memory: ['1-gib', '4-gib'],
     limited: '4-gib-in-256-mib',
@@ -39,9 +39,7 @@ function ratioBar(target, text, operation, place, ours, theirs, options = {}) {
     suffix: ' ×',
     stretch: options.stretch ?? false,
     value(figures, node) {
-      const own = figures.median(node, ...place(operation), ours);
-      const other = figures.median(node, ...place(operation), theirs);
-      return own === undefined || other === undefined ? undefined : own / other;
+      return figures.ratio(node, ...place(operation), ours, theirs);
     },
   };
 }

@@ -43,13 +43,23 @@ async function callFor(call, milliseconds, before) {
 
 /**
  * Calls `call` for a while to warm up, then for `timeMs` in earnest: calls a second and CPU seconds a call. `before`
- * runs before each call, outside the clock.
+ * runs before each call, outside the clock; with `together` others are measured in turn.
  */
-export async function repeat(call, { warmMs, timeMs, before }) {
-  if (warmMs > 0) await callFor(call, warmMs, before);
-  const cpuBefore = cpuSeconds();
-  const { calls, seconds } = await callFor(call, timeMs, before);
-  return { calls, callsPerSecond: calls / seconds, cpuSecondsPerCall: (cpuSeconds() - cpuBefore) / calls };
+export async function repeat(call, { warmMs, timeMs, before, together }) {
+  const run = async (milliseconds) => {
+    const cpuBefore = cpuSeconds();
+    const { calls, seconds } = await callFor(call, milliseconds, before);
+    return { calls, seconds, cpuSeconds: cpuSeconds() - cpuBefore };
+  };
+  let total;
+  if (together === undefined) {
+    if (warmMs > 0) await run(warmMs);
+    total = await run(timeMs);
+  } else {
+    total = await together.measure(run, { warmMs, timeMs });
+  }
+  const { calls, seconds } = total;
+  return { calls, callsPerSecond: calls / seconds, cpuSecondsPerCall: total.cpuSeconds / calls };
 }
 
 /** The same in MiB/s for calls that each work on `bytes` bytes. */

@@ -5,7 +5,7 @@
 
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 
-import { summary } from './stats.mjs';
+import { median, summary } from './stats.mjs';
 
 const folder = new URL('../results/', import.meta.url);
 
@@ -96,6 +96,18 @@ export function figuresOf(records) {
     record: (node, group, caseId, operation, contender) =>
       table.get(keyOf(node, group, caseId, operation, contender)),
     median: (...place) => table.get(keyOf(...place))?.median,
+    /**
+     * One contender beside another: the median of the ratios of the rounds, in each of which they were measured one right
+     * after the other or together.
+     */
+    ratio(node, group, caseId, operation, contender, other) {
+      const [own, theirs] = [contender, other].map((id) =>
+        table.get(keyOf(node, group, caseId, operation, id)),
+      );
+      if (own?.rounds === undefined || theirs?.rounds === undefined) return undefined;
+      const paired = own.rounds.slice(0, theirs.rounds.length);
+      return median(paired.map((value, round) => value / theirs.rounds[round]));
+    },
     nodes: [...new Set(records.map(({ node }) => major(node)))].sort((a, b) => b - a),
   };
 }

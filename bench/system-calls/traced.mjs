@@ -36,8 +36,11 @@ if (operation.kind === 'read') {
   await sleep(2_500);
   for (let i = 0; i < 3; i++) await turn(0);
 }
+// Files that were only read are closed in the background.
+await sleep(100);
 mark('begin');
 await turn(1);
+await sleep(100);
 mark('end');
 await end?.();
 await store.close?.();

@@ -1,9 +1,10 @@
 /** HKDF-Expand (RFC 5869 §2.3) and the one table of the labels that keep derived keys apart (docs/format/v1.md). */
 
-import { createHmac, hkdfSync } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 
 import { ascii } from '../bytes.ts';
 import { Secret } from '../secret.ts';
+import { hmacOnce } from './hmac.ts';
 
 type LabelName =
   | 'kekSalt'
@@ -45,7 +46,7 @@ const one = Uint8Array.of(1);
 
 /** The first block of HKDF-Expand-SHA-256: E(key, label, 32) of docs/format/v1.md §1. */
 export function expand32(key: Secret, label: Uint8Array): Secret {
-  return new Secret(createHmac('sha256', key.passingKey()).update(label).update(one).digest());
+  return new Secret(hmacOnce('sha256', key, [label, one]));
 }
 
 /**
@@ -53,9 +54,7 @@ export function expand32(key: Secret, label: Uint8Array): Secret {
  * `crypto.hkdf` always extracts first and limits `info`, so Expand is written as the HMAC it is.
  */
 export function expandSha384(key: Secret, info: readonly Uint8Array[], bytes: number): Uint8Array {
-  const hmac = createHmac('sha384', key.passingKey());
-  for (const part of info) hmac.update(part);
-  return hmac.update(one).digest().subarray(0, bytes);
+  return hmacOnce('sha384', key, [...info, one]).subarray(0, bytes);
 }
 
 /** HKDF-SHA-256 (RFC 5869), extract and expand. */

@@ -51,7 +51,9 @@ export class KeyringFiles {
   /** One `stat`. */
   async stamp(): Promise<string> {
     try {
-      return stampOf(await this.#system.lstat(this.path));
+      const stats = await this.#system.lookAgain(this.path);
+      if (stats === undefined) throw errnoError('ENOENT', 'lstat', this.path);
+      return stampOf(stats);
     } catch (error) {
       throw await this.#explained(error);
     }

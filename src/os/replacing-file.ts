@@ -23,6 +23,32 @@ export interface ReplacingFileOptions {
   readonly exclusive?: boolean;
   /** What `lstat` of the path said just now, when the caller has asked already. */
   readonly known?: BigIntStats | 'absent';
+  /** Made in the directory of the path, and taken over. */
+  readonly temporary?: TemporaryFile | undefined;
+}
+
+/** A new and empty file that has its final name still to get. */
+export interface TemporaryFile {
+  /** Open for reading and writing. */
+  readonly fd: number;
+  readonly path: string;
+}
+
+/** @param mode permission bits; the process's umask is taken off */
+export async function makeTemporaryFile(
+  system: System,
+  directory: string,
+  mode: number,
+): Promise<TemporaryFile> {
+  const path = join(directory, temporaryName());
+  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR;
+  return { fd: await system.open(path, flags, mode), path };
+}
+
+/** Takes away what nobody took over. Never fails. */
+export async function removeTemporaryFile(system: System, { fd, path }: TemporaryFile): Promise<void> {
+  await system.close(fd).catch(() => {});
+  await system.unlink(path).catch(() => {});
 }
 
 export interface CommitOptions {
@@ -79,25 +105,28 @@ export class ReplacingFile {
     path: string,
     options: ReplacingFileOptions = {},
   ): Promise<ReplacingFile> {
-    const target = await targetOf(system, path, options);
-    const { replaced } = target;
-    if (replaced !== undefined) {
-      if (options.exclusive === true) throw errnoError('EEXIST', 'open', path);
-      if (replaced.isDirectory()) throw errnoError('EISDIR', 'open', path);
-      if (!replaced.isFile()) {
-        throw errnoError('EINVAL', 'open', path, undefined, { detail: 'not a regular file' });
-      }
-    }
-    const temporaryPath = join(dirname(target.path), temporaryName());
-    const mode = replaced === undefined ? (options.mode ?? 0o666) : temporaryMode(replaced);
-    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR;
-    const fd = await system.open(temporaryPath, flags, mode).catch((error: unknown) => {
-      throw concerning(error, 'open', path);
-    });
-    const file = new ReplacingFile(system, fd, temporaryPath, path, target, options);
+    const { temporary } = options;
+    let target: Target;
     try {
+      target = await targetOf(system, path, options);
+      checkTarget(path, target, options);
+    } catch (error) {
+      if (temporary !== undefined) await removeTemporaryFile(system, temporary);
+      throw error;
+    }
+    const { replaced } = target;
+    const mode = replaced === undefined ? (options.mode ?? 0o666) : temporaryMode(replaced);
+    const made =
+      temporary ??
+      (await makeTemporaryFile(system, dirname(target.path), mode).catch((error: unknown) => {
+        throw concerning(error, 'open', path);
+      }));
+    const file = new ReplacingFile(system, made.fd, made.path, path, target, options);
+    try {
+      // It was made as one that replaces none.
+      if (temporary !== undefined && replaced !== undefined) await system.fchmod(made.fd, mode);
       if (replaced === undefined && options.owner !== undefined) {
-        await system.fchown(fd, options.owner.uid, options.owner.gid);
+        await system.fchown(made.fd, options.owner.uid, options.owner.gid);
       }
       return file;
     } catch (error) {
@@ -127,17 +156,22 @@ export class ReplacingFile {
         throw concerning((failed as PromiseRejectedResult).reason, 'fsync', this.#path);
       }
     }
+    let closing: Promise<void> | undefined;
     try {
-      // Without a sync it is the last call that may tell of a failed write (NFS, quotas), so it comes before the rename.
-      if (options.keepOpen !== true) {
-        this.#open = false;
-        await system.close(this.fd);
-      }
       const { renaming = (rename) => rename() } = options;
+      const isClosed = options.keepOpen !== true;
+      if (isClosed) {
+        this.#open = false;
+        closing = system.close(this.fd);
+        closing.catch(() => {}); // awaited below, or of no interest after another failure
+      }
       await renaming(async () => this.#takeName());
       if (directory !== undefined) await system.fsync(directory);
+      // Without a sync it is the last call that may tell of a failed write (NFS, quotas); after one it tells nothing.
+      await (options.durable ? closing?.catch(() => {}) : closing);
       this.#open = false;
     } catch (error) {
+      await closing?.catch(() => {});
       throw concerning(error, 'rename', this.#path);
     } finally {
       if (directory !== undefined) await system.close(directory).catch(() => {});
@@ -196,6 +230,14 @@ export class ReplacingFile {
     // The file is where it belongs; a second name that cannot be taken away now is removed as a stale one later.
     await system.unlink(this.temporaryPath).catch(() => {});
   }
+}
+
+function checkTarget(path: string, { replaced }: Target, { exclusive }: ReplacingFileOptions): void {
+  if (replaced === undefined) return;
+  if (exclusive === true) throw errnoError('EEXIST', 'open', path);
+  if (replaced.isDirectory()) throw errnoError('EISDIR', 'open', path);
+  if (!replaced.isFile())
+    throw errnoError('EINVAL', 'open', path, undefined, { detail: 'not a regular file' });
 }
 
 /** Open to its future readers from the start, unless that takes a change of owner: then to nobody else before it. */

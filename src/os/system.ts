@@ -43,6 +43,11 @@ export interface System {
 
   stat(path: string): Promise<BigIntStats>;
   lstat(path: string): Promise<BigIntStats>;
+  /**
+   * As `lstat`, of what the kernel has been asked about just now, or is all the time, and so has in memory: it is answered
+   * without waiting. Undefined when there is nothing.
+   */
+  lookAgain(path: string): Promise<BigIntStats | undefined>;
   /** `mode` as `fs.constants.R_OK` and its like. */
   access(path: string, mode?: number): Promise<void>;
   readdir(path: string): Promise<Entry[]>;

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 
 import { invalidArgument, throwIfAborted } from '../options.ts';
 
-export const defaultJobs = 4;
+const defaultJobs = 4;
 const maxJobs = 64;
 
 /** Operations in a second that Fly allows the volume of a Machine, by the number of its CPUs; those of shared CPUs, the fewest. */

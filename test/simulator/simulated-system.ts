@@ -9,7 +9,7 @@
 
 import { type BigIntStats, constants } from 'node:fs';
 
-import { errnoError } from '../../src/errno.ts';
+import { errnoError, hasErrno } from '../../src/errno.ts';
 import type { Entry, System } from '../../src/os/system.ts';
 import { type Attributes, type DiskImage, emptyDisk, rootId } from './disk.ts';
 import { type Found, LiveDisk, type LiveDiskOptions, type LiveNode } from './live-disk.ts';
@@ -200,6 +200,13 @@ export class SimulatedSystem implements System {
 
   lstat(path: string): Promise<BigIntStats> {
     return this.#later(() => this.#disk.stats(this.#existing(path, 'lstat', false)));
+  }
+
+  lookAgain(path: string): Promise<BigIntStats | undefined> {
+    return this.lstat(path).catch((error: unknown) => {
+      if (hasErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    });
   }
 
   access(path: string, _mode?: number): Promise<void> {

@@ -1,7 +1,6 @@
 /** One copy of the header, format version 1: encoding, checking and parsing (docs/format/v1.md §3). */
 
-import { createHmac } from 'node:crypto';
-
+import { hmacOnce } from '../../aead/hmac.ts';
 import {
   bytesEqual,
   constantTimeEqual,
@@ -160,7 +159,7 @@ function sealHalf(half: Uint8Array, copyBytes: number, macKey: Secret): Uint8Arr
 }
 
 function headerMac(macInput: Uint8Array, macKey: Secret): Uint8Array {
-  return createHmac('sha256', macKey.passingKey()).update(macInput).digest();
+  return hmacOnce('sha256', macKey, [macInput]);
 }
 
 export function verifyMac(copy: HeaderCopy, macKey: Secret): boolean {

@@ -23,7 +23,7 @@ export async function closeVolume(
   const { environment, files, paths } = mounted;
   const failures: unknown[] = [];
   for (const step of [
-    () => mounted.swept.whenIdle(),
+    () => mounted.background.whenIdle(),
     () => files.closeAll(),
     () => mounted.holder.close(),
     () => environment.locks.close(),

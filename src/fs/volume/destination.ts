@@ -4,6 +4,7 @@ import type { BigIntStats } from 'node:fs';
 
 import { errnoError, hasErrno } from '../../errno.ts';
 import { VolsealError } from '../../errors.ts';
+import { makeTemporaryFile, removeTemporaryFile, type TemporaryFile } from '../../os/replacing-file.ts';
 import type { System } from '../../os/system.ts';
 import { writeLockName } from '../file/environment.ts';
 import { findRegion } from '../header/find-region.ts';
@@ -17,10 +18,13 @@ export interface Destination extends Entry {
   readonly known: BigIntStats | 'absent';
   /** It must not be there, also when somebody else makes it meanwhile. */
   readonly exclusive: boolean;
+  /** For the new content, when one was asked for and nothing speaks against it. */
+  readonly temporary?: TemporaryFile | undefined;
 }
 
 /**
  * Finds out where the content of a path goes. Links are followed, unless it must be a new file.
+ * @param temporaryMode makes a temporary file of this mode in the directory; the caller takes it over
  * @throws errno ENOENT, ENOTDIR, ELOOP; EISDIR for a directory; EEXIST; EINVAL for what is not a regular file or for a
  *   reserved name; VolsealError `ERR_VOLSEAL_OUTSIDE_VOLUME`
  */
@@ -28,30 +32,49 @@ export async function destinationOf(
   { paths, system }: Mounted,
   path: string,
   exclusive: boolean,
+  temporaryMode?: number,
 ): Promise<Destination> {
   let entry = await paths.entry(path, 'refused');
+  let making: Promise<TemporaryFile> | undefined;
+  const dropTemporary = async (): Promise<void> => {
+    const made = await making?.catch(() => undefined);
+    making = undefined;
+    if (made !== undefined) await removeTemporaryFile(system, made);
+  };
   try {
     // What makes files does not look at what is there when the path asks for a directory.
     if (entry.slash) throw errnoError('EISDIR', 'open');
+    if (temporaryMode !== undefined) {
+      making = makeTemporaryFile(system, entry.systemDirectory, temporaryMode);
+      // The directory is in memory then. What is wrong with the path itself is said first.
+      await making.catch(() => {});
+    }
     for (let links = 0; ; links++) {
-      const known = await system.lstat(entry.systemPath).catch((error: unknown): 'absent' => {
-        if (hasErrno(error, 'ENOENT')) return 'absent';
-        throw error;
-      });
+      const known = (await lookAt(system, entry.systemPath, making !== undefined)) ?? 'absent';
       if (known !== 'absent' && exclusive) throw errnoError('EEXIST', 'open');
       if (known === 'absent' || !known.isSymbolicLink()) {
         checkKind(known);
-        return { ...entry, known, exclusive };
+        return { ...entry, known, exclusive, temporary: await making };
       }
+      // It belongs beside what the link leads to.
+      await dropTemporary();
       if (links === mostLinks) throw errnoError('ELOOP', 'open');
       const next = await paths.linked(entry, await system.readlink(entry.systemPath), path, 'refused');
       await entry.release();
       entry = next;
     }
   } catch (error) {
+    await dropTemporary();
     await entry.release();
     throw error;
   }
+}
+
+function lookAt(system: System, systemPath: string, isInMemory: boolean): Promise<BigIntStats | undefined> {
+  if (isInMemory) return system.lookAgain(systemPath);
+  return system.lstat(systemPath).catch((error: unknown): undefined => {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+  });
 }
 
 /** As many links in a row as Linux follows. */

@@ -31,7 +31,7 @@ export class KnownJournals {
    * whoever then asks for one journal gets to know.
    */
   async names(): Promise<ReadonlySet<string> | undefined> {
-    const stats = await this.#system.stat(this.#directory).catch(() => undefined);
+    const stats = await this.#system.lookAgain(this.#directory).catch(() => undefined);
     if (stats === undefined) return undefined;
     if (this.#listed?.stamp === stampOf(stats)) return this.#listed.names;
     // While it changes all the time listing it would be in vain.

@@ -3,6 +3,7 @@
 import type { System } from '../../os/system.ts';
 import type { FileEnvironment } from '../file/environment.ts';
 import type { OpenFiles } from '../handle/open-files.ts';
+import type { Background } from './background.ts';
 import type { Holder } from './holder.ts';
 import type { KnownJournals } from './known-journals.ts';
 import type { LeftJournals } from './left-journals.ts';
@@ -19,6 +20,7 @@ export interface Mounted {
   readonly journals: KnownJournals | undefined;
   readonly leftJournals: LeftJournals;
   readonly swept: SweptDirectories;
+  readonly background: Background;
   /** By which others know that this process works with the volume. */
   readonly holder: Holder;
   /** Nothing may be changed. */

@@ -47,7 +47,7 @@ interface ReadRequest {
  */
 export async function readWholeFile(mounted: Mounted, request: ReadRequest): Promise<Buffer> {
   throwIfAborted(request.signal);
-  const { environment, paths, system } = mounted;
+  const { background, environment, paths, system } = mounted;
   const opening = await paths.opening(request.path, constants.O_RDONLY);
   const { descriptor } = opening;
   let isOurs = true;
@@ -63,7 +63,8 @@ export async function readWholeFile(mounted: Mounted, request: ReadRequest): Pro
       await file.close();
     }
   } finally {
-    if (isOurs) await system.close(descriptor);
+    // Closing a file that was only read tells nothing; the content need not wait for it.
+    if (isOurs) background.run(system.close(descriptor));
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { System } from '../../os/system.ts';
 import { isStaleTemporary } from '../../os/temporary-name.ts';
+import type { Background } from './background.ts';
 import type { Entry } from './paths.ts';
 
 /** Beyond so many directories it is forgotten which were swept. */
@@ -9,11 +10,12 @@ const mostRemembered = 10_000;
 
 export class SweptDirectories {
   readonly #system: System;
+  readonly #background: Background;
   readonly #swept = new Set<string>();
-  readonly #sweeping = new Set<Promise<void>>();
 
-  constructor(system: System) {
+  constructor(system: System, background: Background) {
     this.#system = system;
+    this.#background = background;
   }
 
   /** Releases an entry. If its directory was not swept yet, that goes on in the background before. */
@@ -22,21 +24,16 @@ export class SweptDirectories {
     if (this.#swept.has(relativeDirectory)) return entry.release();
     if (this.#swept.size >= mostRemembered) this.#swept.clear();
     this.#swept.add(relativeDirectory);
-    const sweeping = this.#sweep(systemDirectory)
-      .catch(() => {}) // it only tidies up
-      .then(async () => entry.release())
-      .finally(() => this.#sweeping.delete(sweeping));
-    this.#sweeping.add(sweeping);
+    this.#background.run(this.#sweepAndRelease(systemDirectory, entry));
   }
 
-  async #sweep(systemDirectory: string): Promise<void> {
-    for (const { name } of await this.#system.readdir(systemDirectory)) {
-      if (isStaleTemporary(name)) await this.#system.unlink(`${systemDirectory}/${name}`);
+  async #sweepAndRelease(systemDirectory: string, entry: Pick<Entry, 'release'>): Promise<void> {
+    try {
+      for (const { name } of await this.#system.readdir(systemDirectory)) {
+        if (isStaleTemporary(name)) await this.#system.unlink(`${systemDirectory}/${name}`);
+      }
+    } finally {
+      await entry.release();
     }
-  }
-
-  /** Resolves when nothing is being swept. */
-  async whenIdle(): Promise<void> {
-    await Promise.all(this.#sweeping);
   }
 }

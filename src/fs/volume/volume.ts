@@ -24,6 +24,7 @@ import {
   realPathOf,
   statOf,
 } from './attributes.ts';
+import { Background } from './background.ts';
 import { encodedName, optionalBoolean, optionalInteger, optionsObject } from './call-options.ts';
 import { closeVolume } from './close-volume.ts';
 import { appendFileCall, type Caller, readFileCall, truncateCall, writeFileCall } from './content-calls.ts';
@@ -90,6 +91,7 @@ export class Volume {
     this.root = paths.root;
     this.id = hex(environment.keyring.volumeId);
     this.#operations = new Operations(readonly);
+    const background = new Background();
     this.#mounted = {
       system: environment.system,
       environment,
@@ -99,7 +101,8 @@ export class Volume {
         ? new KnownJournals(environment.system, environment.journalDirectory)
         : undefined,
       leftJournals,
-      swept: new SweptDirectories(environment.system),
+      swept: new SweptDirectories(environment.system, background),
+      background,
       holder: new Holder(environment.keyring, environment.locks, paths.root),
       readonly,
       closing: this.#closing.signal,

@@ -1,6 +1,6 @@
 /** What is known of journals without asking for each is never older than the call. */
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { type BigIntStats, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
@@ -13,15 +13,17 @@ const { fresh } = scratch();
 
 /** The same system some time later: what changed is as old as that. */
 function aged(ms: number, calls: string[]): System {
-  const later = async (path: string): ReturnType<System['stat']> => {
-    calls.push('stat');
-    const stats = await nodeSystem.stat(path);
-    stats.ctimeMs -= BigInt(ms);
+  const age = <T extends BigIntStats | undefined>(stats: T): T => {
+    if (stats !== undefined) stats.ctimeMs -= BigInt(ms);
     return stats;
   };
   return {
     ...nodeSystem,
-    stat: later,
+    lookAgain: async (path) => {
+      calls.push('stat');
+      return age(await nodeSystem.lookAgain(path));
+    },
+    stat: async (path) => age(await nodeSystem.stat(path)),
     readdir: (path) => {
       calls.push('readdir');
       return nodeSystem.readdir(path);

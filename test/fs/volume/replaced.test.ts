@@ -91,7 +91,11 @@ describe('a file that another one writes to', () => {
     await new Promise((resolve) => stream.once('open', resolve));
     const handle = await theirs.open('f', 'a');
     stream.end();
-    expect(await failureOf(finished(stream))).toMatchObject({ code: 'EBUSY', holderPid: process.pid, path: 'f' });
+    expect(await failureOf(finished(stream))).toMatchObject({
+      code: 'EBUSY',
+      holderPid: process.pid,
+      path: 'f',
+    });
     await handle.write('acknowledged;');
     await handle.sync();
     const replacements: (() => Promise<unknown>)[] = [

@@ -240,11 +240,7 @@ test('handles of a read-only volume change no attributes', async () => {
   const readonly = await open(sealed.root, { readonly: true });
   const handle = await readonly.open('f');
   const before = statSync(join(sealed.root, 'f'));
-  for (const change of [
-    () => handle.chmod(0o666),
-    () => handle.chown(-1, -1),
-    () => handle.utimes(1, 1),
-  ]) {
+  for (const change of [() => handle.chmod(0o666), () => handle.chown(-1, -1), () => handle.utimes(1, 1)]) {
     expect((await failureOf(change())).code).toBe('EROFS');
   }
   await handle.close();
