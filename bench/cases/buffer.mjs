@@ -6,7 +6,6 @@ export const id = 'buffer';
 export const title = 'In memory, whole buffers';
 export const unit = 'MiB/s';
 export const better = 'higher';
-export const together = true;
 export const note =
   '`bare` is the loop that copies what the cipher returns into one output. A sealed file has a header of 4 KiB, two key wraps and two MACs, which is what small inputs pay for.';
 

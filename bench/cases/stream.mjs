@@ -10,12 +10,11 @@ export const id = 'stream';
 export const title = 'Stream to stream';
 export const unit = 'MiB/s';
 export const better = 'higher';
-export const together = true;
 export const note =
   'From chunks of 64 KiB in memory to a sink that counts. `naive` is one createCipheriv for the whole stream: not seekable, and its decryption lets bytes out before they are authenticated.';
 
 export function cases({ quick }) {
-  const bytes = quick ? 8 * mib : 16 * mib;
+  const bytes = quick ? 8 * mib : 128 * mib;
   return [
     {
       id: sizeId(bytes),

@@ -10,7 +10,7 @@ const sizes = {
   full: {
     segment: '64-kib',
     buffer: '16-mib',
-    stream: '16-mib',
+    stream: '128-mib',
     file: '1-gib',
     memory: ['1-gib', '4-gib'],
     limited: '4-gib-in-256-mib',
