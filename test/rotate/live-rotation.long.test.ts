@@ -19,7 +19,7 @@ it('a minute of rotations beside an app that writes, then hundreds of kills', as
     calmMs: 60_000,
   });
   console.log({ seed, destroyed, ended, kills, lines, secrets });
-  expect(kills.app + kills.rotation).toBeGreaterThan(200);
-  expect(destroyed).toBeGreaterThan(30);
-  expect(secrets).toBeGreaterThan(10);
+  expect(kills.app + kills.rotation).toBeGreaterThan(100);
+  expect(destroyed).toBeGreaterThan(5);
+  expect(secrets).toBeGreaterThan(2);
 }, 1_200_000);
