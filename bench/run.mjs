@@ -142,21 +142,24 @@ async function runCase({ group, params }, { options, nodes, spaces, problems }) 
         for (const results of member.results.values()) results.push(result);
       }
     }
-    // Those whose figures are set side by side are measured one right after the other, or together.
+    const measure = async (node, operation, round, candidates) => {
+      const going = candidates.filter(
+        ({ contender, results }) =>
+          round < roundsOf(params, contender) &&
+          results.get(operation).every(({ figures }) => figures !== undefined),
+      );
+      const measured = await measureAll(group, node, going, job({ action: 'measure', operation }), limit);
+      for (const [member, result] of measured) {
+        note(member, operation, result);
+        member.results.get(operation).push(result);
+      }
+    };
     for (let round = 0; round < params.rounds; round++) {
       for (const node of nodes) {
-        for (const operation of params.operations) {
-          const going = members.filter(
-            ({ contender, node: own, results }) =>
-              own === node &&
-              round < roundsOf(params, contender) &&
-              results.get(operation).every(({ figures }) => figures !== undefined),
-          );
-          const measured = await measureAll(group, node, going, job({ action: 'measure', operation }), limit);
-          for (const [member, result] of measured) {
-            note(member, operation, result);
-            member.results.get(operation).push(result);
-          }
+        const own = members.filter((member) => member.node === node);
+        // What one operation leaves for the next is as large as the files: one contender's at a time.
+        for (const side of group.together ? [own] : own.map((member) => [member])) {
+          for (const operation of params.operations) await measure(node, operation, round, side);
         }
       }
     }
