@@ -83,7 +83,7 @@ describe('beside others', () => {
   });
 
   test('one that lacks the new secret is told of, and cannot write under the old key', {
-    timeout: 30_000,
+    timeout: 120_000,
   }, async () => {
     const root = await newRoot(1);
     const app = await openAt(root, secrets('v1'));
