@@ -4,7 +4,7 @@ import type { BigIntStats } from 'node:fs';
 
 import { errnoError, hasErrno } from '../../errno.ts';
 import { VolsealError } from '../../errors.ts';
-import { makeTemporaryFile, removeTemporaryFile, type TemporaryFile } from '../../os/replacing-file.ts';
+import { makeTemporaryFile, type TemporaryFile } from '../../os/replacing-file.ts';
 import type { System } from '../../os/system.ts';
 import { writeLockName } from '../file/environment.ts';
 import { findRegion } from '../header/find-region.ts';
@@ -35,46 +35,33 @@ export async function destinationOf(
   temporaryMode?: number,
 ): Promise<Destination> {
   let entry = await paths.entry(path, 'refused');
-  let making: Promise<TemporaryFile> | undefined;
-  const dropTemporary = async (): Promise<void> => {
-    const made = await making?.catch(() => undefined);
-    making = undefined;
-    if (made !== undefined) await removeTemporaryFile(system, made);
-  };
   try {
     // What makes files does not look at what is there when the path asks for a directory.
     if (entry.slash) throw errnoError('EISDIR', 'open');
-    if (temporaryMode !== undefined) {
-      making = makeTemporaryFile(system, entry.systemDirectory, temporaryMode);
-      // The directory is in memory then. What is wrong with the path itself is said first.
-      await making.catch(() => {});
-    }
     for (let links = 0; ; links++) {
-      const known = (await lookAt(system, entry.systemPath, making !== undefined)) ?? 'absent';
+      const known = await system.lstat(entry.systemPath).catch((error: unknown): 'absent' => {
+        if (hasErrno(error, 'ENOENT')) return 'absent';
+        throw error;
+      });
       if (known !== 'absent' && exclusive) throw errnoError('EEXIST', 'open');
       if (known === 'absent' || !known.isSymbolicLink()) {
         checkKind(known);
-        return { ...entry, known, exclusive, temporary: await making };
+        // Not before: what is refused must not have touched the directory.
+        const temporary =
+          temporaryMode === undefined
+            ? undefined
+            : await makeTemporaryFile(system, entry.systemDirectory, temporaryMode);
+        return { ...entry, known, exclusive, temporary };
       }
-      // It belongs beside what the link leads to.
-      await dropTemporary();
       if (links === mostLinks) throw errnoError('ELOOP', 'open');
       const next = await paths.linked(entry, await system.readlink(entry.systemPath), path, 'refused');
       await entry.release();
       entry = next;
     }
   } catch (error) {
-    await dropTemporary();
     await entry.release();
     throw error;
   }
-}
-
-function lookAt(system: System, systemPath: string, isInMemory: boolean): Promise<BigIntStats | undefined> {
-  if (isInMemory) return system.lookAgain(systemPath);
-  return system.lstat(systemPath).catch((error: unknown): undefined => {
-    if (!hasErrno(error, 'ENOENT')) throw error;
-  });
 }
 
 /** As many links in a row as Linux follows. */
